@@ -1,0 +1,374 @@
+"""Problems with tiered tests: the objects that every stage passes on, and their files.
+
+A problem carries one of three forms of program under test (`Form`).  All of them become an ordinary program
+that reads standard input and writes standard output (`Problem.program`), so one sandbox and one judge serve
+TAROT rows, HumanEval-style functions and the tiny student alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tarot_lite.judging import EXACT, Comparison, same_output, same_value
+
+__all__ = [
+    "BODY",
+    "Form",
+    "Problem",
+    "ProblemError",
+    "TestCase",
+    "Tier",
+    "from_row",
+    "read_problems",
+    "to_row",
+    "write_problems",
+]
+
+BODY = "{{body}}"
+"""Where a scaffold takes the function body."""
+
+
+class ProblemError(ValueError):
+    """A problem, row or file that cannot be used; the message names the place, the value and the remedy."""
+
+
+class Tier(StrEnum):
+    """Difficulty tier of a test, in the paper's order: ``list(Tier)`` runs from easy to hard.
+
+    The published data says ``medium`` and ``high`` where the paper says intermediate and complex.
+
+    Examples
+    --------
+    >>> Tier.from_label("high"), Tier.COMPLEX.label, Tier.from_label(None)
+    (<Tier.COMPLEX: 'complex'>, 'high', None)
+    """
+
+    BASIC = "basic"
+    INTERMEDIATE = "intermediate"
+    COMPLEX = "complex"
+    EDGE = "edge"
+
+    @property
+    def label(self) -> str:
+        """The name that the published data uses."""
+        return {"intermediate": "medium", "complex": "high"}.get(self.value, self.value)
+
+    @property
+    def rank(self) -> int:
+        """Position from easy (0) to hard (3)."""
+        return list(Tier).index(self)
+
+    @classmethod
+    def from_label(cls, label: str | None) -> Tier | None:
+        """Read a label, published or the paper's; None is a test without a tier.
+
+        Raises
+        ------
+        ProblemError
+            If the label is neither.
+        """
+        if label is None:
+            return None
+        for tier in cls:
+            if label in (tier.value, tier.label):
+                return tier
+        known = ", ".join(dict.fromkeys(name for tier in cls for name in (tier.value, tier.label)))
+        raise ProblemError(f"tier label {label!r} is unknown; use one of {known}, or null for a test without a tier")
+
+
+class Form(StrEnum):
+    """How a candidate's code becomes a program.
+
+    ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, each test's input is a
+    literal list of arguments and its output the repr of the result; ``scaffold`` -- it is the body of a function
+    and `Problem.scaffold` makes the program.
+    """
+
+    STDIN_STDOUT = "stdin_stdout"
+    FUNCTION = "function"
+    SCAFFOLD = "scaffold"
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """One test: an input, the output that it wants, and the tier it belongs to.
+
+    Parameters
+    ----------
+    input, output
+        Text for standard input and text expected on standard output (arguments and result for functions).
+    tier
+        None for a test without a tier (the data set's original test); it is run, never rewarded.
+    reason
+        Why the test belongs to its tier, in words, if anybody said so.
+    """
+
+    __test__ = False  # pytest: not a test class
+
+    input: str
+    output: str
+    tier: Tier | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A programming problem with its tests.
+
+    Parameters
+    ----------
+    problem_id
+        Unique in its file.
+    statement
+        What the model is asked (for a scaffold: the line it continues).
+    tests
+        In order; any number per tier.
+    reference
+        A right answer in the problem's own form (program, function or body); None if unknown.
+    form, scaffold, entry_point
+        See `Form`.  `scaffold` holds ``{{body}}`` once, indented as the body shall be.
+    comparison
+        How outputs are compared; exact unless the problem says otherwise.
+    extra
+        Whatever else the row held, kept so that it can be written back.
+
+    Raises
+    ------
+    ProblemError
+        If a field that the form needs is missing.
+
+    Examples
+    --------
+    >>> double = Problem("double", "Print twice the number.", (TestCase("4\\n", "8\\n", Tier.BASIC),))
+    >>> double.tiers, double.answers(double.tests[0], "8")
+    ((<Tier.BASIC: 'basic'>,), True)
+    >>> body = replace(double, form=Form.SCAFFOLD, scaffold="x = int(input())\\ndef f(x):\\n    {{body}}\\nprint(f(x))")
+    >>> print(body.program("return 2 * x"))
+    x = int(input())
+    def f(x):
+        return 2 * x
+    print(f(x))
+    """
+
+    problem_id: str
+    statement: str
+    tests: tuple[TestCase, ...] = ()
+    reference: str | None = None
+    form: Form = Form.STDIN_STDOUT
+    scaffold: str | None = None
+    entry_point: str | None = None
+    comparison: Comparison = EXACT
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        where = f"problem {self.problem_id!r}"
+        if not self.problem_id or not isinstance(self.problem_id, str):
+            raise ProblemError(f"{where}: problem_id must be a non-empty text")
+        if self.form is Form.SCAFFOLD and (self.scaffold or "").count(BODY) != 1:
+            raise ProblemError(f"{where}: form 'scaffold' needs a scaffold that holds {BODY} once, got {self.scaffold!r}")
+        if self.form is Form.FUNCTION and not (self.entry_point or "").isidentifier():
+            raise ProblemError(f"{where}: form 'function' needs entry_point, the function's name, got {self.entry_point!r}")
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The tiers that have a test, easy to hard."""
+        return tuple(tier for tier in Tier if any(test.tier is tier for test in self.tests))
+
+    def program(self, code: str) -> str:
+        """Make the program that the sandbox runs from a candidate's code."""
+        if self.form is Form.SCAFFOLD:
+            assert self.scaffold is not None
+            line = next(line for line in self.scaffold.splitlines() if BODY in line)
+            indent = line[: len(line) - len(line.lstrip())]
+            return self.scaffold.replace(BODY, code.strip("\n").replace("\n", "\n" + indent))
+        if self.form is Form.FUNCTION:
+            return f"{code}\n{_CALL.replace('__entry_point__', self.entry_point or '')}"
+        return code
+
+    def answers(self, test: TestCase, output: str) -> bool:
+        """Whether `output`, the program's whole standard output, is what `test` wants."""
+        same = same_value if self.form is Form.FUNCTION else same_output
+        return same(output, test.output, self.comparison)
+
+    def with_tests(self, tests: Iterable[TestCase]) -> Problem:
+        """A copy with other tests."""
+        return replace(self, tests=tuple(tests))
+
+
+# Runs a function test inside the sandbox: arguments come on stdin, what the function prints is not its answer.
+_CALL = """
+if True:
+    import ast as _ast, contextlib as _contextlib, io as _io, sys as _sys
+    _arguments = _ast.literal_eval(_sys.stdin.read())
+    with _contextlib.redirect_stdout(_io.StringIO()):
+        _result = __entry_point__(*_arguments)
+    print(repr(_result))
+"""
+
+_FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\r?\n(.*?)\n?```", re.DOTALL)
+_ROW_FIELDS = ("problem", "gold_standard_solution", "verification_info", "problem_id")
+
+
+def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
+    """Read one row of the published TAROT schema, or of our own files (the same schema and a few fields more).
+
+    Parameters
+    ----------
+    row
+        Fields as in `deep-diver/TAROT`; ``verification_info`` may also be JSON text.  Never changed.
+    place
+        Named in errors, such as ``"data.jsonl, line 3"``.
+
+    Raises
+    ------
+    ProblemError
+        If a field is missing or of the wrong kind, or a label is unknown.
+
+    Examples
+    --------
+    >>> test = {"input": "1\\n", "output": "2\\n", "type": "stdin_stdout", "label": "high", "reason": None}
+    >>> problem = from_row({"problem_id": "p", "problem": "Add one.", "verification_info": {"test_cases": [test]}})
+    >>> problem.tests[0].tier
+    <Tier.COMPLEX: 'complex'>
+    """
+    if not isinstance(row, Mapping):
+        raise ProblemError(f"{place}: expected an object with the fields of a problem, got {type(row).__name__}")
+    place = f"{place}, problem {row['problem_id']!r}" if row.get("problem_id") else place
+    info = _required(row, "verification_info", place)
+    if isinstance(info, str):
+        info = _parse_json(info, f"{place}, verification_info")
+    if not isinstance(info, Mapping):
+        raise ProblemError(f"{place}: verification_info is {type(info).__name__}; expected an object with 'test_cases'")
+    tests = []
+    for number, case in enumerate(_required(info, "test_cases", f"{place}, verification_info") or ()):
+        here = f"{place}, test {number}"
+        try:
+            tier = Tier.from_label(case.get("label"))
+        except ProblemError as error:
+            raise ProblemError(f"{here}: {error}") from None
+        texts = [_text(case, name, here) for name in ("input", "output")]
+        tests.append(TestCase(*texts, tier=tier, reason=case.get("reason")))
+    gold = row.get("gold_standard_solution")
+    fenced = _FENCE.search(gold) if gold else None
+    ours = row.get("tarot_lite") or {}
+    try:
+        form = Form(ours.get("form", "stdin_stdout"))
+    except ValueError:
+        raise ProblemError(f"{place}: form {ours['form']!r} is unknown; use one of {', '.join(Form)}") from None
+    return Problem(
+        problem_id=_text(row, "problem_id", place),
+        statement=_text(row, "problem", place),
+        tests=tuple(tests),
+        reference=fenced.group(1) if fenced else gold,
+        form=form,
+        scaffold=ours.get("scaffold"),
+        entry_point=ours.get("entry_point"),
+        comparison=Comparison(**ours.get("comparison", {})),
+        extra={key: value for key, value in row.items() if key not in _ROW_FIELDS and key != "tarot_lite"}
+        | {"_gold": gold, "_info": {key: value for key, value in info.items() if key != "test_cases"}},
+    )
+
+
+def to_row(problem: Problem) -> dict[str, Any]:
+    """Write a problem in the published schema.  ``from_row`` and back gives the row again, field by field.
+
+    What the schema has no place for (form, scaffold, comparison) goes into one more field, ``tarot_lite``,
+    which is absent for an ordinary stdin/stdout problem.
+    """
+    row = {key: value for key, value in problem.extra.items() if not key.startswith("_")}
+    gold = problem.extra.get("_gold")
+    if problem.reference is not None and (gold is None or problem.reference not in gold):
+        gold = f"```python\n{problem.reference}\n```"
+    row |= {
+        "problem": problem.statement,
+        "gold_standard_solution": gold,
+        "verification_info": {
+            **(problem.extra.get("_info") or {"language": "python"}),
+            "test_cases": [
+                {
+                    "input": test.input,
+                    "output": test.output,
+                    "type": "stdin_stdout",
+                    "label": test.tier.label if test.tier else None,
+                    "reason": test.reason,
+                }
+                for test in problem.tests
+            ],
+        },
+        "problem_id": problem.problem_id,
+    }
+    ours: dict[str, Any] = {}
+    if problem.form is not Form.STDIN_STDOUT:
+        ours["form"] = problem.form.value
+    for name in ("scaffold", "entry_point"):
+        if getattr(problem, name) is not None:
+            ours[name] = getattr(problem, name)
+    if problem.comparison != EXACT:
+        ours["comparison"] = {
+            "float_tolerance": problem.comparison.float_tolerance,
+            "unordered_lines": problem.comparison.unordered_lines,
+        }
+    return row | {"tarot_lite": ours} if ours else row
+
+
+def read_problems(path: str | Path) -> list[Problem]:
+    """Read a JSONL file of problems, one row a line (see `from_row`); blank lines are skipped.
+
+    Raises
+    ------
+    ProblemError
+        If the file is missing or empty, a line is not JSON, a row is broken, or two problems share an id.
+        The message names file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ProblemError(f"{path}: no such file; give a JSONL file with one problem a line")
+    problems: dict[str, Problem] = {}
+    for place, row in _rows(path):
+        problem = from_row(row, place)
+        if problem.problem_id in problems:
+            raise ProblemError(f"{place}: problem id {problem.problem_id!r} was used before; ids must be unique")
+        problems[problem.problem_id] = problem
+    if not problems:
+        raise ProblemError(f"{path}: the file holds no problem; each line must be one JSON object")
+    return list(problems.values())
+
+
+def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
+    """Write problems as JSONL; `read_problems` reads them back equal."""
+    lines = (json.dumps(to_row(problem), ensure_ascii=False) for problem in problems)
+    Path(path).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                place = f"{path}, line {number}"
+                yield place, _parse_json(line, place)
+
+
+def _parse_json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ProblemError(f"{place}: not JSON ({error}); the text begins {text[:60]!r}") from None
+
+
+def _required(row: Mapping[str, Any], name: str, place: str) -> Any:
+    if name not in row:
+        raise ProblemError(f"{place}: field {name!r} is missing; the row has {', '.join(sorted(row)) or 'no fields'}")
+    return row[name]
+
+
+def _text(row: Mapping[str, Any], name: str, place: str) -> str:
+    value = _required(row, name, place)
+    if not isinstance(value, str):
+        raise ProblemError(f"{place}: field {name!r} is {type(value).__name__} ({value!r:.60}); expected text")
+    return value
