@@ -1,0 +1,303 @@
+"""Settings: every parameter that a notebook, papermill or the command line may set, in one typed table.
+
+A **profile** (``notebooks/profiles/*.yaml``) is a flat papermill parameter file: it fits a run to a machine.
+What is not in the profile keeps the default below; what a notebook, ``papermill -p`` or ``python -m tarot_lite``
+gives wins over both.  A name that is not here, a value of another type or out of range is a `ValueError` that
+says so; nothing is ever ignored in silence.
+
+Floor: above floor 0 (it looks policies up in `tarot_lite.curriculum`), below everything else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from tarot_lite.curriculum import get_policy
+
+__all__ = ["Settings", "describe", "load_profile", "notebook_folder", "profile_names"]
+
+T = TypeVar("T")
+
+
+def _option(default: T, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> T:
+    """A field of `Settings`: its default, what it means, and the range (both ends included) or choices it must keep.
+
+    Of a list or dict the range holds for every value in it.
+    """
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    if isinstance(default, list | dict):
+        copied = default
+        return dataclasses.field(default_factory=lambda: copied.copy(), metadata=metadata)  # type: ignore[return-value]
+    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All parameters of all stages, checked; `describe` prints them with types, defaults, ranges and meaning.
+
+    Lists may also be given as text, ``"uni,var"``, and dicts as ``"weak=100,strong=280"``, since ``papermill -p``
+    knows neither.
+
+    Raises
+    ------
+    ValueError
+        If a value has the wrong type, is out of range, or names an unknown policy or student.
+
+    Examples
+    --------
+    >>> Settings(grpo_steps=12, policies="uni,flat").policies
+    ['uni', 'flat']
+    >>> Settings(grpo_steps=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: parameter grpo_steps is 0; give a whole number, 1 or more
+    """
+
+    # the run
+    profile: str = _option("cpu", "Name of the profile, or path of a YAML file of your own.")
+    run: str | None = _option(None, "Name of the run folder under reports/; None: the profile's name.")
+    reports: str | None = _option(None, "Folder that holds the runs; None: reports/ of the repository, or of the current folder.")
+    seed: int = _option(0, "Seeds everything that is drawn: problems, students, samples, intervals.", low=0, high=2**31 - 1)
+    threads: int = _option(2, "Threads of the numerical libraries; 1 repeats bit by bit everywhere.", low=1, high=256)
+    jobs: int = _option(1, "Trainings that run at the same time in stage 5.", low=1, high=64)
+    # problems
+    warmup_problems: int = _option(1200, "Toy problems behind the students' warm-up corpus.", low=8)
+    train_problems: int = _option(400, "Problems that GRPO trains on.", low=4)
+    probe_problems: int = _option(60, "Problems that capability is estimated on.", low=4)
+    tuning_problems: int = _option(40, "Problems to look at while choosing settings; never reported.", low=4)
+    heldout_problems: int = _option(100, "Problems that the final numbers are measured on.", low=4)
+    tests_per_tier: int = _option(2, "Tests in each tier of a suite.", low=1, high=100)
+    # sandbox
+    sandbox_workers: int | None = _option(None, "Programs that run at the same time; None: one per core.", low=1, high=256)
+    cpu_seconds: float = _option(4.0, "CPU time that a program may use per test, in seconds.", low=0.05, high=600)
+    memory_mb: int = _option(512, "Memory that a program may use, in MiB.", low=32)
+    # students and their capability
+    students: dict[str, int] = _option({"weak": 100, "strong": 280}, "Tiny students: name -> warm-up steps.", low=0)
+    probe_samples: int = _option(8, "Completions per probe problem.", low=1)
+    eval_samples: int = _option(4, "Completions per held-out problem.", low=1)
+    temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
+    # training
+    student: str | None = _option(None, "Student that notebook 04 trains; None: the last of `students`.")
+    policy: str | None = _option(None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.")
+    policies: list[str] = _option(["uni", "var_asce_rev", "flat"], "Curricula that notebook 05 compares.")
+    seeds: list[int] = _option([0], "Training seeds of notebook 05.", low=0, high=2**31 - 1)
+    grpo_steps: int = _option(80, "Optimizer steps of a training.", low=1)
+    prompts_per_step: int = _option(8, "Problems per optimizer step.", low=1)
+    generations: int = _option(8, "Completions per problem and step: the GRPO group.", low=2)
+    learning_rate: float = _option(3e-4, "Peak learning rate.", low=1e-9, high=1)
+    beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", low=0, high=10)
+    loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", choices=("grpo", "bnpo", "dr_grpo", "dapo"))
+    max_completion_tokens: int = _option(40, "Longest completion, in tokens.", low=4)
+    format_weight: float = _option(0.0, "Worth of a well-formed completion; 1 as published, 0 for students without tags.", low=0, high=100)
+    normalize_reward: bool = _option(False, "Divide the reward by the active weight; False as published.")
+    save_steps: int = _option(20, "Steps between checkpoints.", low=1)
+    completions_every: int = _option(10, "Steps between the rows of the completions table.", low=1)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        for field_name, names in (("policies", self.policies), ("policy", [] if self.policy is None else [self.policy])):
+            for name in names:
+                try:
+                    get_policy(name)
+                except ValueError as error:
+                    raise ValueError(f"parameter {field_name}: {error}") from None
+        for field_name, values in (("policies", self.policies), ("seeds", self.seeds), ("students", self.students)):
+            if not values:
+                raise ValueError(f"parameter {field_name} is empty; give at least one")
+            if len(set(values)) < len(values):
+                raise ValueError(f"parameter {field_name} is {values!r}; give each value once")
+        if self.student is not None and self.student not in self.students:
+            raise ValueError(f"parameter student is {self.student!r}{_near(self.student, self.students)}; choose one of {', '.join(self.students)}")
+        for field_name in ("run", "profile"):
+            text = getattr(self, field_name)
+            if text is not None and not text.strip("./ "):
+                raise ValueError(f"parameter {field_name} is {text!r}; give a name")
+        if self.run is not None and Path(self.run).name != self.run:
+            raise ValueError(f"parameter run is {self.run!r}; give a plain folder name, and the place by the parameter reports")
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run folder: `run`, or the profile's name."""
+        return self.run or Path(self.profile).stem
+
+
+_HINTS = get_type_hints(Settings)
+
+
+def _near(name: object, known: Mapping[str, Any] | list[str]) -> str:
+    near = get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _expected(field: dataclasses.Field[Any]) -> str:
+    """What a field takes, in words."""
+    hint = _HINTS[field.name]
+    options = [option for option in (get_args(hint) if _is_union(hint) else (hint,)) if option is not type(None)]
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        list: f"a list of {'whole numbers' if get_args(options[0]) == (int,) else 'names'}",
+        dict: "names with whole numbers",
+    }[get_origin(options[0]) or options[0]]
+    low, high = field.metadata["low"], field.metadata["high"]
+    if field.metadata["choices"]:
+        words = "one of " + ", ".join(field.metadata["choices"])
+    elif low is not None and high is not None:
+        words += f" from {low} to {high}"
+    elif low is not None:
+        words += f", {low} or more"
+    return words + (" (or None)" if len(options) < len(get_args(hint)) and _is_union(hint) else "")
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _read(value: Any, hint: Any) -> Any:
+    """Read `value` as `hint`, widening int to float and splitting text into lists and dicts; TypeError if it is neither."""
+    if _is_union(hint):
+        return None if value is None else _read(value, next(option for option in get_args(hint) if option is not type(None)))
+    origin = get_origin(hint)
+    if origin is list:
+        items = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            items = [items]  # papermill turns `-p seeds 3` into a number
+        return [_read(item, get_args(hint)[0]) for item in items]
+    if origin is dict:
+        if isinstance(value, str):
+            pairs = [part.partition("=") for part in value.split(",")]
+            value = {name.strip(): number for name, _, number in pairs}
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return {_read(name, str): _read(item, get_args(hint)[1]) for name, item in value.items()}
+    if isinstance(value, str) and hint in (int, float):
+        try:
+            value = hint(value)  # YAML 1.1 reads 3e-4 as text, and lists given as text hold text
+        except ValueError:
+            raise TypeError from None
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise TypeError
+    return value
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    low, high, choices = (field.metadata[key] for key in ("low", "high", "choices"))
+    problem = ValueError(f"parameter {field.name} is {value!r}; give {_expected(field)}")
+    try:
+        value = _read(value, _HINTS[field.name])
+    except TypeError:
+        raise problem from None
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for item in items:
+        if isinstance(item, int | float) and not isinstance(item, bool):
+            within = math.isfinite(item) and (low is None or item >= low) and (high is None or item <= high)
+            if not within:
+                raise problem
+        elif choices and item not in choices:
+            raise ValueError(f"{problem}{_near(item, list(choices))}")
+    return value
+
+
+def notebook_folder() -> Path:
+    """Folder of the five notebooks and of ``profiles/``: the package's own copy, or that of the repository it is run from."""
+    packaged = Path(__file__).parent / "notebooks"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "notebooks"
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with the package.
+
+    Examples
+    --------
+    >>> {"smoke", "cpu"} <= set(profile_names())
+    True
+    """
+    return sorted(path.stem for path in (notebook_folder() / "profiles").glob("*.yaml"))
+
+
+def load_profile(name: str, **overrides: Any) -> Settings:
+    """Settings of a profile, with `overrides` on top.
+
+    Parameters
+    ----------
+    name
+        One of `profile_names`, or the path of a YAML file that ends in ``.yaml``.
+    **overrides
+        Fields of `Settings`; None leaves the profile's value.
+
+    Raises
+    ------
+    ValueError
+        If there is no such profile, or it or `overrides` hold an unknown name or a value that does not fit.
+
+    Examples
+    --------
+    >>> load_profile("smoke", seed=7).seed
+    7
+    >>> load_profile("smoke", policyy="uni")
+    Traceback (most recent call last):
+    ...
+    ValueError: parameter policyy (value 'uni') is unknown (did you mean 'policy'?)
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"parameter profile is {name!r}; choose one of {', '.join(profile_names())}, or give the path of a .yaml file")
+    path = Path(name) if name.endswith((".yaml", ".yml")) else notebook_folder() / "profiles" / f"{name}.yaml"
+    if not path.is_file():
+        raise ValueError(
+            f"profile {name!r} is unknown{_near(name, profile_names())}; choose one of {', '.join(profile_names())}, or give the path of a .yaml file"
+        )
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"profile {path}: cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"profile {path}: holds {type(values).__name__}; give `name: value` lines")
+    try:
+        check_names(values)
+        Settings(**values)  # so that a fault of the file is told as one
+    except ValueError as error:
+        raise ValueError(f"profile {path}: {error}") from None
+    overrides = {key: value for key, value in overrides.items() if value is not None}
+    check_names(overrides)
+    return Settings(**{**values, "profile": name, **overrides})
+
+
+def check_names(values: Mapping[str, Any]) -> None:
+    """Raise ValueError for the first name in `values` that is no field of `Settings`; the message offers a near one."""
+    for name, value in values.items():
+        if name not in _HINTS:
+            raise ValueError(f"parameter {name} (value {value!r}) is unknown{_near(name, list(_HINTS))}")
+
+
+def describe() -> list[dict[str, str]]:
+    """Every parameter as a row: name, what it takes, default, meaning.
+
+    Examples
+    --------
+    >>> describe()[3]["parameter"], describe()[3]["takes"]
+    ('seed', 'a whole number from 0 to 2147483647')
+    """
+    default = Settings()
+    return [
+        {
+            "parameter": field.name,
+            "takes": _expected(field),
+            "default": str(getattr(default, field.name)),
+            "meaning": field.metadata["doc"],
+        }
+        for field in dataclasses.fields(Settings)
+    ]
