@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
 
@@ -82,7 +83,7 @@ class Policy:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights))  # our own copy; a plain dict can be pickled
         starts = [phase.start for phase in self.phases]
-        if not starts or starts[0] != 0 or any(a >= b for a, b in zip(starts, starts[1:], strict=False)) or starts[-1] >= 1:
+        if not starts or starts[0] != 0 or any(a >= b for a, b in pairwise(starts)) or starts[-1] >= 1:
             raise ValueError(f"policy {self.name!r}: phases start at {starts}; give rising shares of training from 0 to below 1")
         if self.unit not in ("tier", "test", "suite"):
             raise ValueError(f"policy {self.name!r}: unit is {self.unit!r}; give 'tier', 'test' or 'suite'")

@@ -212,6 +212,8 @@ if True:
 """
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\r?\n(.*?)\n?```", re.DOTALL)
+_PUBLISHED_ORDER = ("source", "task_type", "in_source_id", "problem", "gold_standard_solution", "verification_info",
+                    "metadata", "problem_id", "custom_id", "tarot_lite")  # fmt: skip
 _ROW_FIELDS = ("problem", "gold_standard_solution", "verification_info", "problem_id")
 
 
@@ -271,12 +273,12 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
         entry_point=ours.get("entry_point"),
         comparison=Comparison(**ours.get("comparison", {})),
         extra={key: value for key, value in row.items() if key not in _ROW_FIELDS and key != "tarot_lite"}
-        | {"_gold": gold, "_info": {key: value for key, value in info.items() if key != "test_cases"}},
+        | {"_gold": gold, "_info": {key: value for key, value in info.items() if key != "test_cases"}, "_order": tuple(row)},
     )
 
 
 def to_row(problem: Problem) -> dict[str, Any]:
-    """Write a problem in the published schema.  ``from_row`` and back gives the row again, field by field.
+    """Write a problem in the published schema.  ``from_row`` and back gives the row again, fields in the same order.
 
     What the schema has no place for (form, scaffold, comparison) goes into one more field, ``tarot_lite``,
     which is absent for an ordinary stdin/stdout problem.
@@ -314,7 +316,10 @@ def to_row(problem: Problem) -> dict[str, Any]:
             "float_tolerance": problem.comparison.float_tolerance,
             "unordered_lines": problem.comparison.unordered_lines,
         }
-    return row | {"tarot_lite": ours} if ours else row
+    if ours:
+        row["tarot_lite"] = ours
+    order = [name for name in problem.extra.get("_order", _PUBLISHED_ORDER) if name in row]
+    return {name: row[name] for name in dict.fromkeys([*order, *row])}
 
 
 def read_problems(path: str | Path) -> list[Problem]:

@@ -1,0 +1,1 @@
+"""Every plot of the package, one module per stage: tidy result tables in, `matplotlib.figure.Figure` out."""

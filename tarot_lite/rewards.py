@@ -1,0 +1,267 @@
+"""Rewards for GRPO: run a completion on all its tiers once, pay for the tiers that the curriculum has switched on.
+
+Two reward functions in the shape that TRL's ``GRPOTrainer`` calls: `TierReward` and `FormatReward`.  What the
+published reward got wrong and this one does not (each shown in ``tests/test_rewards.py``): outputs are compared
+whole, a test that times out leaves the other tiers their verdicts, a failure of the sandbox is raised instead of
+scoring the whole batch 0, the data set's rows are never changed, and code is found in any usual fence -- in the
+answer, not in the reasoning.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tarot_lite.curriculum import Policy
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem, Tier
+from tarot_lite.sandbox import Sandbox, TestResult
+
+__all__ = ["FormatReward", "Rollout", "TierReward", "extract_code", "signal_share", "tier_verdicts"]
+
+_FENCE = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+
+
+def extract_code(completion: str, answer_tag: str = "answer") -> str | None:
+    """Find the program in a chat completion: the last Python fence of the answer.
+
+    Parameters
+    ----------
+    completion
+        What the model wrote.
+    answer_tag
+        Name of the tag around the answer (`solution` for Qwen3).  If the tag is there, only what follows its last
+        opening is searched, so a draft in the reasoning is never taken for the answer.
+
+    Returns
+    -------
+    str or None
+        The code; None if there is no closed fence.
+
+    Examples
+    --------
+    >>> extract_code("<think>```python\\ndraft\\n```</think><answer>```py\\nprint(1)\\n```</answer>")
+    'print(1)\\n'
+    >>> extract_code("I would print 1.") is None
+    True
+    """
+    _, tag, answer = completion.rpartition(f"<{answer_tag}>")
+    fences = _FENCE.findall(answer if tag else completion)
+    return fences[-1] if fences else None
+
+
+def tier_verdicts(results: Sequence[TestResult]) -> dict[Tier, Verdict]:
+    """One verdict per tier: passed if every test of the tier passed, else the first other verdict.
+
+    Tests without a tier do not count.  Tiers come easy to hard.
+    """
+    verdicts: dict[Tier, Verdict] = {}
+    for tier in Tier:
+        of_tier = [result.verdict for result in results if result.test.tier is tier]
+        if of_tier:
+            verdicts[tier] = next((verdict for verdict in of_tier if verdict is not Verdict.PASSED), Verdict.PASSED)
+    return verdicts
+
+
+def signal_share(values: Sequence[float], group_size: int) -> float:
+    """Share of groups whose values differ: only those give GRPO a gradient.
+
+    Parameters
+    ----------
+    values
+        One per completion, group after group; the length is a multiple of `group_size`.
+    group_size
+        Completions per prompt.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 for no values.
+
+    Examples
+    --------
+    >>> signal_share([0, 0, 1, 0], group_size=2)
+    0.5
+    """
+    groups = [values[i : i + group_size] for i in range(0, len(values), group_size)]
+    return sum(len(set(group)) > 1 for group in groups) / len(groups) if groups else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One scored completion, as handed to `TierReward.on_rollouts`."""
+
+    step: int
+    progress: float
+    phase: int
+    problem_id: str
+    completion: str
+    code: str | None
+    verdicts: Mapping[Tier, Verdict]
+    reward: float
+    truncated: bool
+
+
+class TierReward:
+    """TRL reward function: the weights of the active tiers whose every test passes.
+
+    Parameters
+    ----------
+    problems
+        What the rows' ``problem_id`` refers to.
+    policy
+        Which tiers count at which progress, and how much.
+    sandbox
+        Runs the programs.
+    extract
+        ``extract(problem, completion)`` gives the candidate's code, or None.
+    group_size
+        Completions per prompt (``num_generations``).
+    normalize
+        Divide by the active weight (see `Policy.reward`).
+    max_tokens
+        Longest completion; one that reaches it counts as truncated.
+    on_rollouts
+        Called with every scored batch, for the completions table.
+
+    Raises
+    ------
+    tarot_lite.sandbox.SandboxError
+        On calling, if the sandbox failed twice on a program: never scored as a wrong answer.
+
+    Notes
+    -----
+    Progress is ``trainer_state.global_step / trainer_state.max_steps``.  Outside training (`evaluate`) all tiers
+    count, as at progress 1.  Per batch these metrics are logged: ``tier/<tier>`` pass rate, ``signal/<tier>`` share
+    of groups in which the tier tells completions apart, ``signal/reward`` the same for the reward in force,
+    ``suite`` share that passes everything, ``truncated``, ``no_code``, ``verdict/<verdict>``, ``phase``,
+    ``seconds/scoring``.
+    """
+
+    def __init__(
+        self,
+        problems: Mapping[str, Problem],
+        policy: Policy,
+        sandbox: Sandbox,
+        extract: Callable[[Problem, str], str | None],
+        group_size: int,
+        normalize: bool = False,
+        max_tokens: int | None = None,
+        on_rollouts: Callable[[list[Rollout]], None] | None = None,
+    ) -> None:
+        self.__name__ = "tier_reward"  # TRL names its metrics after this
+        self.problems = problems
+        self.policy = policy
+        self.sandbox = sandbox
+        self.extract = extract
+        self.group_size = group_size
+        self.normalize = normalize
+        self.max_tokens = max_tokens
+        self.on_rollouts = on_rollouts
+
+    def __call__(
+        self,
+        completions: Sequence[Any],
+        problem_id: Sequence[str],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        trainer_state: Any = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **columns: Any,
+    ) -> list[float]:
+        """Score one batch of completions (text, or TRL's list of chat messages); see the class for what is logged."""
+        step = trainer_state.global_step if trainer_state is not None else 0
+        progress = step / trainer_state.max_steps if trainer_state is not None and trainer_state.max_steps else 1.0
+        texts = [_text(completion) for completion in completions]
+        problems = [self._problem(identifier) for identifier in problem_id]
+        codes = [self.extract(problem, text) for problem, text in zip(problems, texts, strict=True)]
+
+        started = time.perf_counter()
+        results = self.sandbox.judge_many(zip(problems, codes, strict=True))
+        seconds = time.perf_counter() - started
+
+        rewards = [self.policy.reward(_passes(tests), progress, self.normalize) for tests in results]
+        verdicts = [tier_verdicts(tests) for tests in results]
+        lengths = [len(ids) for ids in completion_ids] if completion_ids is not None else [0] * len(texts)
+        truncated = [self.max_tokens is not None and length >= self.max_tokens for length in lengths]
+        if log_metric is not None:
+            for name, value in self._metrics(verdicts, rewards, truncated, codes).items():
+                log_metric(name, value)
+            log_metric("phase", float(self.policy.phase_at(progress)))
+            log_metric("seconds/scoring", seconds)
+        if self.on_rollouts is not None:
+            phase = self.policy.phase_at(progress)
+            rows = zip(problem_id, texts, codes, verdicts, rewards, truncated, strict=True)
+            self.on_rollouts([Rollout(step, progress, phase, *row) for row in rows])
+        return rewards
+
+    def _problem(self, problem_id: str) -> Problem:
+        try:
+            return self.problems[problem_id]
+        except KeyError:
+            raise ValueError(
+                f"the row's problem_id {problem_id!r} is none of the {len(self.problems)} problems given to TierReward; "
+                "make the data set from the same problems"
+            ) from None
+
+    def _metrics(
+        self,
+        verdicts: Sequence[Mapping[Tier, Verdict]],
+        rewards: Sequence[float],
+        truncated: Sequence[bool],
+        codes: Sequence[str | None],
+    ) -> dict[str, float]:
+        count = len(rewards)
+        metrics = {"signal/reward": signal_share(rewards, self.group_size)}
+        for tier in Tier:
+            passed = [float(of[tier] is Verdict.PASSED) for of in verdicts if tier in of]
+            metrics[f"tier/{tier.value}"] = sum(passed) / max(len(passed), 1)
+            metrics[f"signal/{tier.value}"] = signal_share(passed, self.group_size)
+        metrics["suite"] = sum(all(v is Verdict.PASSED for v in of.values()) for of in verdicts) / count
+        metrics["truncated"] = sum(truncated) / count
+        metrics["no_code"] = sum(code is None for code in codes) / count
+        seen = Counter(verdict for of in verdicts for verdict in of.values())
+        for verdict in Verdict:
+            metrics[f"verdict/{verdict.value}"] = seen[verdict] / max(seen.total(), 1)
+        return metrics
+
+
+class FormatReward:
+    """TRL reward function: 1 if the whole completion has the wanted form, else 0.
+
+    Parameters
+    ----------
+    think, answer
+        Names of the two tags: as published ``think`` and ``answer`` (Qwen3: ``reasoning`` and ``solution``).
+
+    Examples
+    --------
+    >>> good = "<think>\\nEasy.\\n</think>\\n<answer>\\n```python\\nprint(1)\\n```\\n</answer>"
+    >>> FormatReward()([good, good[:-9]])
+    [1.0, 0.0]
+    """
+
+    def __init__(self, think: str = "think", answer: str = "answer") -> None:
+        self.__name__ = "format_reward"
+        self._pattern = re.compile(
+            rf"<{think}>\n.*?\n</{think}>\n<{answer}>\n.*?```python.*?```.*?\n</{answer}>", re.DOTALL
+        )
+
+    def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
+        """Score one batch of completions (text, or TRL's list of chat messages)."""
+        return [float(self._pattern.fullmatch(_text(completion)) is not None) for completion in completions]
+
+
+def _text(completion: Any) -> str:
+    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+
+
+def _passes(results: Sequence[TestResult]) -> dict[Tier, list[bool]]:
+    passes: dict[Tier, list[bool]] = {}
+    for result in results:
+        if result.test.tier is not None:
+            passes.setdefault(result.test.tier, []).append(result.verdict is Verdict.PASSED)
+    return passes
