@@ -1,0 +1,250 @@
+"""The forked child: limits itself, compiles the program once, and runs it on one test after another.
+
+A child goes on to the next test only if the last one left no trace that an honest program could trip over
+(`_Reuse`).  Otherwise it ends as an ordinary interpreter would, and the next test gets a fresh fork.  A
+program that goes out of its way can still carry state between its *own* tests; it gains nothing, since
+nothing in here knows an expected output.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import io
+import os
+import resource
+import sys
+import threading
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+__all__ = ["CHANNEL", "CLEAN", "ENDED", "Snapshots", "names_in", "serve", "take_snapshots"]
+
+CHANNEL = 5
+"""Descriptor on which a child tells the zygote that a test is over."""
+
+CLEAN, ENDED = b"c", b"e"
+"""First byte of a child's message: ready for another test, or at its end."""
+
+Snapshots = Mapping[str, dict[str, Any]]
+
+_STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
+_FILENAME = "program.py"
+
+# Modules that hold no state an honest program would change, or whose state `_reset` restores.
+_HARMLESS = frozenset(
+    "__future__ abc array ast bisect cmath collections contextlib copy dataclasses datetime enum fractions functools hashlib "
+    "heapq io itertools json math numbers operator os queue random re statistics string struct sys textwrap threading time "
+    "types typing typing_extensions unicodedata decimal numpy".split()
+)
+# Names by which an honest program changes the interpreter under the next test.
+_STICKY = frozenset(
+    "__builtins__ __class__ __import__ __subclasses__ __globals__ chdir delattr displayhook dup2 environ excepthook exec "
+    "filterwarnings getcontext localcontext meta_path modules path_hooks putenv register seterr set_printoptions "
+    "setcontext setattr setlocale setprofile setrlimit setswitchinterval settrace umask unsetenv ".split()
+)
+
+
+def take_snapshots() -> Snapshots:
+    """Copy the namespace of every loaded module, to be compared after a test (taken once, before any fork)."""
+    return {name: dict(vars(module)) for name, module in sys.modules.items() if name != "__main__"}
+
+
+def names_in(code: types.CodeType) -> set[str]:
+    """Every global, attribute and module name that a code object and those nested in it mention.
+
+    Examples
+    --------
+    >>> sorted(names_in(compile("import math\\ndef f(x): return math.floor(x).real", "p", "exec")))
+    ['f', 'floor', 'math', 'real']
+    """
+    names: set[str] = set()
+    stack = [code]
+    while stack:
+        code = stack.pop()
+        names.update(code.co_names)
+        stack.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return names
+
+
+class _Reuse:
+    """Decides whether this process may run the program again."""
+
+    def __init__(self, code: types.CodeType, snapshots: Snapshots, memory: int) -> None:
+        names = names_in(code)
+        modules = {name.partition(".")[0] for name in names} & sys.stdlib_module_names
+        self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
+        self._watched = {name: snapshots[name] for name in {*modules, "builtins"} if name in snapshots and name != "sys"}
+        self._loaded = len(sys.modules)
+        self._memory = memory // 4
+        self._random = "random" in modules
+        self._modules = modules
+
+    def ready_again(self) -> bool:
+        """Whether the test that just ended left the process as it found it, and all could be put back."""
+        return self.possible and self._is_clean() and _flush() is None and self._restore()
+
+    def _is_clean(self) -> bool:
+        return (
+            threading.active_count() == 1
+            and len(sys.modules) == self._loaded
+            and all(vars(sys.modules[name]) == before for name, before in self._watched.items())
+            and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
+            and atexit._ncallbacks() == 0  # type: ignore[attr-defined]
+        )
+
+    def _restore(self) -> bool:
+        """Put back descriptors and the little state that programs do change."""
+        os.dup2(_STDIN_COPY, 0)
+        os.dup2(_STDOUT_COPY, 1)
+        free = os.dup(_STDOUT_COPY)  # the lowest free number: anything but the expected one is a leak
+        os.close(free)
+        if free != _FIRST_FREE:
+            return False
+        sys.setrecursionlimit(1000)
+        sys.set_int_max_str_digits(4300)
+        if "threading" in self._modules:
+            threading.stack_size(0)
+        seed_random()
+        return True
+
+
+def seed_random() -> None:
+    """Start `random` (and numpy's) at the same state in every test, so that a verdict can be repeated."""
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed(0)
+
+
+def serve(
+    program: bytes,
+    channel: int,
+    confine: Callable[[], None],
+    snapshots: Snapshots,
+    memory: int,
+    more: bool,
+) -> NoReturn:
+    """Run `program` until the zygote has no more tests.  Never returns; called right after the fork.
+
+    Parameters
+    ----------
+    program
+        UTF-8 source.
+    channel
+        Descriptor of this child's end of the channel.
+    confine
+        Applies the limits of this child.
+    snapshots
+        See `take_snapshots`.
+    memory
+        Limit in bytes.
+    more
+        Whether further tests follow the first.
+    """
+    try:
+        os.dup2(channel, CHANNEL)
+        os.dup2(0, _STDIN_COPY)
+        os.dup2(1, _STDOUT_COPY)
+        os.closerange(_FIRST_FREE, 4096)
+        confine()
+        code = _compile(program)
+        reuse = _Reuse(code, snapshots, memory) if more else None
+        while True:
+            outcome = _run(code)
+            if reuse is None or not more or outcome[0] == "m" or not reuse.ready_again():
+                _end(outcome)
+            _tell(CLEAN, outcome)
+            word = os.read(CHANNEL, 1)
+            if not word:
+                os._exit(0)
+            more = word == b"+"
+            os.lseek(0, 0, os.SEEK_SET)
+    except BaseException:  # the program broke something that we need, such as a descriptor
+        os._exit(70)
+
+
+def _compile(program: bytes) -> types.CodeType:
+    try:
+        return compile(program.decode("utf-8", "surrogatepass"), _FILENAME, "exec", dont_inherit=True)
+    except MemoryError:
+        _tell(ENDED, ("m", "MemoryError while compiling"))
+    except BaseException as error:
+        _tell(ENDED, ("s", _describe(error)))
+    os._exit(1)
+
+
+def _run(code: types.CodeType) -> tuple[str, str]:
+    """Execute once as ``__main__``; returns (kind, text): ok, exception, memory."""
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    sys.argv = [_FILENAME]
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    try:
+        exec(code, module.__dict__)
+        outcome = ("o", "")
+    except SystemExit as stop:
+        outcome = _exit_code(stop.code)
+    except MemoryError as error:
+        outcome = ("m", _describe(error))
+    except BaseException as error:
+        outcome = ("x", _describe(error))
+    if threading.active_count() == 1:
+        module.__dict__.clear()
+    return outcome
+
+
+def _exit_code(code: object) -> tuple[str, str]:
+    if code is None or code == 0:
+        return ("o", "")
+    return ("x", f"exit code {code}" if isinstance(code, int) else f"exit with the message {code!s:.200}")
+
+
+def _flush() -> BaseException | None:
+    """Write out what the program printed, also to the stream it may have replaced."""
+    failure = None
+    for stream in {id(stream): stream for stream in (sys.stdout, sys.__stdout__)}.values():
+        try:
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+        except BaseException as error:
+            failure = error
+    return failure
+
+
+def _end(outcome: tuple[str, str]) -> NoReturn:
+    """End as the interpreter does: wait for threads, run exit functions, flush."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        outcome = outcome if outcome[0] != "o" else ("x", _describe(error))
+    failure = _flush()
+    if failure is not None and outcome[0] == "o":
+        outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))
+    _tell(ENDED, outcome)
+    os._exit(0)
+
+
+def _tell(kind: bytes, outcome: tuple[str, str]) -> None:
+    os.write(CHANNEL, kind + outcome[0].encode() + outcome[1].encode("utf-8", "backslashreplace")[:1000])
+
+
+def _describe(error: BaseException) -> str:
+    """The last line of a traceback and the program's line it points at, whatever the exception's class does."""
+    try:
+        text = f"{type(error).__name__}: {error}".rstrip(": ")
+        line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == _FILENAME:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        error.__traceback__ = None  # frees the frames, and with them the program's objects
+        return f"{text[:900]} (line {line})" if line else text[:900]
+    except BaseException:
+        return "an exception that cannot be printed"

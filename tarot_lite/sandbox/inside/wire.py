@@ -1,0 +1,97 @@
+"""The messages between a `Worker` and its fork server: plain structs, no pickle, so that neither end can run the other."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+__all__ = ["STATUSES", "Outcome", "Request", "pack_outcomes", "pack_request", "unpack_outcomes", "unpack_request"]
+
+STATUSES = ("passed", "exception", "timeout", "memory_exceeded", "output_exceeded", "signal")
+"""Verdicts that the inside can give; on the wire they are an index into this tuple."""
+
+LENGTH = struct.Struct("<Q")
+"""Comes before every message."""
+
+_REQUEST = struct.Struct("<IIddQQIB")
+_OUTCOME = struct.Struct("<BddII")
+_SIZE = struct.Struct("<I")
+
+
+class Request(NamedTuple):
+    """One program with all its inputs, and the limits to run it under (sizes in bytes, times in seconds)."""
+
+    program: bytes
+    inputs: list[bytes]
+    cpu_seconds: float
+    wall_seconds: float
+    memory: int
+    output: int
+    processes: int
+    fresh: bool
+
+
+class Outcome(NamedTuple):
+    """What one run did."""
+
+    status: str
+    stdout: bytes
+    error: bytes
+    cpu_seconds: float
+    wall_seconds: float
+
+
+def pack_request(request: Request) -> bytes:
+    """Serialise a request, its length first.
+
+    Examples
+    --------
+    >>> request = Request(b"print(1)", [b"", b"2"], 1.0, 2.0, 1 << 29, 1 << 20, 64, False)
+    >>> unpack_request(pack_request(request)[LENGTH.size:]) == request
+    True
+    """
+    program, inputs = request.program, request.inputs
+    head = _REQUEST.pack(len(program), len(inputs), *request[2:])
+    body = b"".join([head, *(_SIZE.pack(len(text)) for text in inputs), program, *inputs])
+    return LENGTH.pack(len(body)) + body
+
+
+def unpack_request(body: bytes) -> Request:
+    """The inverse of `pack_request`, without the length."""
+    length, count, *limits, fresh = _REQUEST.unpack_from(body)
+    sizes = struct.unpack_from(f"<{count}I", body, _REQUEST.size)
+    start = _REQUEST.size + count * _SIZE.size
+    program = body[start : start + length]
+    start += length
+    inputs = []
+    for size in sizes:
+        inputs.append(body[start : start + size])
+        start += size
+    return Request(program, inputs, *limits, bool(fresh))
+
+
+def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
+    """Serialise outcomes, their length first.
+
+    Examples
+    --------
+    >>> outcome = Outcome("passed", b"4", b"", 0.25, 0.5)
+    >>> list(unpack_outcomes(pack_outcomes([outcome])[LENGTH.size:])) == [outcome]
+    True
+    """
+    parts = []
+    for status, stdout, error, cpu, wall in outcomes:
+        parts += _OUTCOME.pack(STATUSES.index(status), cpu, wall, len(stdout), len(error)), stdout, error
+    body = b"".join(parts)
+    return LENGTH.pack(len(body)) + body
+
+
+def unpack_outcomes(body: bytes) -> Iterator[Outcome]:
+    """The inverse of `pack_outcomes`, without the length."""
+    at = 0
+    while at < len(body):
+        status, cpu, wall, stdout, error = _OUTCOME.unpack_from(body, at)
+        at += _OUTCOME.size
+        yield Outcome(STATUSES[status], body[at : at + stdout], body[at + stdout : at + stdout + error], cpu, wall)
+        at += stdout + error

@@ -1,0 +1,264 @@
+"""The fork server: takes one program at a time from its `Worker`, forks a child for it, watches and judges its end.
+
+It is single-threaded, holds nothing secret (no expected outputs, no environment), and exits when the other
+end of its socket closes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import math
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from . import child, wire
+
+__all__ = ["Zygote"]
+
+_LINUX = sys.platform == "linux"
+_KEPT_OF_EXCEEDED = 4096  # bytes of an over-long output that are worth sending back
+_QUIET_SECONDS = 0.5  # outcomes are sent at least this often, so that the worker can tell slow from dead
+
+
+class Zygote:
+    """Serves requests on `control` until it closes.
+
+    Parameters
+    ----------
+    control
+        Stream socket to the worker.
+    confine_child
+        Called in every child after its rlimits are set; installs what must be installed per child (seccomp).
+    own_uid
+        Whether nobody else runs under this uid, so that a limit on its processes means something.
+    """
+
+    def __init__(self, control: socket.socket, confine_child: Callable[[], None], own_uid: bool) -> None:
+        self._control = control
+        self._confine_child = confine_child
+        self._own_uid = own_uid
+        self._null = os.open(os.devnull, os.O_RDWR)
+        for number in range(child.CHANNEL + 1):  # 0 and 1 become a test's files; 3 to 5 stay free for the child
+            if number != self._null:
+                os.dup2(self._null, number)
+        self._poll = select.poll()
+        self._poll.register(control.fileno(), 0)  # hang-up only
+        self._fork = _plain_fork()
+        self._snapshots = child.take_snapshots()
+        self._pid = 0
+        self._channel: socket.socket | None = None
+        self._cpu_before = 0.0
+        child.seed_random()
+
+    def serve(self) -> NoReturn:
+        """Answer requests for ever."""
+        gc.collect()
+        gc.freeze()
+        while True:
+            request = wire.unpack_request(self._receive())
+            self._answer(request)
+
+    def _receive(self) -> bytes:
+        (length,) = wire.LENGTH.unpack(self._receive_exactly(wire.LENGTH.size))
+        return self._receive_exactly(length)
+
+    def _receive_exactly(self, length: int) -> bytes:
+        parts = []
+        while length:
+            part = self._control.recv(min(length, 1 << 20))
+            if not part:
+                self._leave()
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _leave(self) -> NoReturn:
+        self._kill()
+        os._exit(0)
+
+    def _answer(self, request: wire.Request) -> None:
+        outcomes: list[wire.Outcome] = []
+        last_sent = time.monotonic()
+        count = len(request.inputs)
+        index = 0
+        while index < count:
+            text = request.inputs[index]
+            more = index + 1 < count and not request.fresh
+            outcome, is_compile_error = self._test(request, text, more)
+            index += 1
+            outcomes.append(outcome)
+            if is_compile_error:
+                outcomes += [outcome] * (count - index)
+                break
+            if time.monotonic() - last_sent > _QUIET_SECONDS:
+                self._control.sendall(wire.pack_outcomes(outcomes))
+                outcomes, last_sent = [], time.monotonic()
+        if outcomes:
+            self._control.sendall(wire.pack_outcomes(outcomes))
+        self._kill()
+
+    def _test(self, request: wire.Request, text: bytes, more: bool) -> tuple[wire.Outcome, bool]:
+        """Run one test, in the child at hand or in a new one; the flag says that the program does not compile."""
+        for attempt in (1, 2):
+            started = time.monotonic()
+            if self._pid:
+                _refill(text)
+                self._cpu_before = _cpu_clock(self._pid)
+                assert self._channel is not None
+                self._channel.send(b"+" if more else b".")
+            else:
+                self._spawn(request, text, more)
+            message, limit = self._watch(request, started)
+            if message[:1] == child.CLEAN and not limit:
+                cpu, status = _cpu_clock(self._pid) - self._cpu_before, None
+            else:
+                cpu, status = self._kill()
+            if status is not None and not message and not limit and os.WIFSIGNALED(status) and attempt == 1:
+                if os.WTERMSIG(status) == signal.SIGKILL:  # not our doing: perhaps the machine ran out of memory
+                    continue
+            break
+        wall = time.monotonic() - started
+        verdict, error = _explain(message, limit, status, request)
+        size = os.fstat(1).st_size
+        if size > request.output:
+            verdict, error = "output_exceeded", f"wrote more than {request.output} bytes".encode()
+        kept = size if size <= request.output else _KEPT_OF_EXCEEDED
+        return wire.Outcome(verdict, os.pread(1, kept, 0) if kept else b"", error, cpu, wall), message[1:2] == b"s"
+
+    def _spawn(self, request: wire.Request, text: bytes, more: bool) -> None:
+        for number in (0, 1):
+            file = _anonymous_file()
+            os.dup2(file, number)
+            os.close(file)
+        if text:
+            _write_all(0, text)
+            os.lseek(0, 0, os.SEEK_SET)
+        ours, theirs = socket.socketpair()
+        self._cpu_before = 0.0
+        pid = self._fork()
+        if pid == 0:
+            child.serve(request.program, theirs.fileno(), lambda: self._limit(request), self._snapshots, request.memory, more)
+        theirs.close()
+        self._pid, self._channel = pid, ours
+        self._poll.register(ours.fileno(), select.POLLIN)
+
+    def _limit(self, request: wire.Request) -> None:
+        """Run in the child: everything that this request wants limited."""
+        total = math.ceil(request.cpu_seconds * len(request.inputs)) + 1
+        limits = [
+            (resource.RLIMIT_AS, request.memory),
+            (resource.RLIMIT_FSIZE, request.output + 1),
+            (resource.RLIMIT_CPU, total),
+        ]
+        if self._own_uid:
+            limits.append((resource.RLIMIT_NPROC, request.processes + 2))
+        for kind, value in limits:
+            resource.setrlimit(kind, (value, value))
+        self._confine_child()
+
+    def _watch(self, request: wire.Request, started: float) -> tuple[bytes, str]:
+        """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any."""
+        assert self._channel is not None
+        used, control = 0.0, self._control.fileno()
+        while True:
+            cpu_left = request.cpu_seconds - used
+            wall_left = started + request.wall_seconds - time.monotonic()
+            if cpu_left <= 0:
+                return b"", f"used more than {request.cpu_seconds:g} s of CPU time"
+            if wall_left <= 0:
+                return b"", f"took more than {request.wall_seconds:g} s by the clock, using {used:.2f} s of CPU time"
+            events = self._poll.poll(math.ceil(min(cpu_left, wall_left) * 1000) + 1)
+            if any(number == control for number, _ in events):
+                self._leave()
+            if events:
+                try:
+                    return self._channel.recv(2048), ""
+                except ConnectionResetError:
+                    return b"", ""
+            used = _cpu_clock(self._pid) - self._cpu_before
+
+    def _kill(self) -> tuple[float, int]:
+        """End the child, if there is one; returns the CPU time of its last test and its wait status."""
+        if not self._pid:
+            return 0.0, 0
+        assert self._channel is not None
+        self._poll.unregister(self._channel.fileno())
+        self._channel.close()
+        os.kill(self._pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._pid, 0)
+        self._pid, self._channel = 0, None
+        return usage.ru_utime + usage.ru_stime - self._cpu_before, status
+
+
+def _explain(message: bytes, limit: str, status: int | None, request: wire.Request) -> tuple[str, bytes]:
+    """Turn what was seen into a status and an error text."""
+    if limit:
+        return "timeout", limit.encode()
+    if message:
+        kind, text = message[1:2], message[2:]
+        known = {b"o": "passed", b"x": "exception", b"s": "exception", b"m": "memory_exceeded"}
+        return known.get(kind, "exception"), text if kind in known else b"wrote to the sandbox's own channel"
+    assert status is not None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU:
+            return "timeout", b"used up the CPU time of all its tests"
+        return "signal", f"killed by {signal.Signals(number).name}".encode()
+    code = os.WEXITSTATUS(status)
+    return ("passed", b"") if code == 0 else ("exception", f"exit code {code}".encode())
+
+
+def _refill(text: bytes) -> None:
+    """Give the waiting child its next input and an empty output file (it shares the descriptions)."""
+    for number in (0, 1):
+        os.ftruncate(number, 0)
+        os.lseek(number, 0, os.SEEK_SET)
+    if text:
+        _write_all(0, text)
+        os.lseek(0, 0, os.SEEK_SET)
+
+
+def _write_all(number: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(number, view) :]
+
+
+def _anonymous_file() -> int:
+    if _LINUX:
+        return os.memfd_create("io", 0)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _cpu_clock(pid: int) -> float:
+    """CPU seconds that a process has used; 0 where the system cannot tell (then RLIMIT_CPU has to do)."""
+    if not _LINUX:
+        return 0.0
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid() returns
+    except OSError:
+        return 0.0
+
+
+def _plain_fork() -> Callable[[], int]:
+    """The C library's fork, without CPython's hooks.
+
+    The hooks rebuild locks and reseed `random`: five times the page faults, for a process with one thread
+    that wants equal random numbers in every child.
+    """
+    if not _LINUX:
+        return os.fork
+    fork = ctypes.PyDLL(None).fork
+    fork.restype = ctypes.c_int
+    return fork

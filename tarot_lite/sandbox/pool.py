@@ -1,0 +1,320 @@
+"""`Sandbox`: a pool of workers, the one object that the rest of the package talks to."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem
+from tarot_lite.sandbox.inside import wire
+from tarot_lite.sandbox.limits import Limits
+from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
+from tarot_lite.sandbox.worker import Worker, WorkerFailure
+
+__all__ = ["Sandbox"]
+
+_LONGEST_PROGRAM = 1 << 22
+_LONGEST_INPUT = 1 << 26
+
+Job = tuple[str, tuple[str, ...]]
+
+
+class Sandbox:
+    """Runs untrusted Python programs, many at a time.
+
+    Usable as a context manager or without; workers start at the first use and end with `close`, with the
+    interpreter, or with the process that owns them, however it ends.  Safe to share between threads.
+
+    Parameters
+    ----------
+    workers
+        Programs that run at the same time, at least 1; None takes one per usable processor.
+    limits
+        What every test may use, unless a call says otherwise.
+
+    Examples
+    --------
+    >>> with Sandbox(workers=1) as sandbox:
+    ...     runs = sandbox.run("print(int(input()) * 2)", ["4", "x"])
+    >>> runs[0].stdout, runs[1].verdict, runs[1].error
+    ('8\\n', <Verdict.EXCEPTION: 'exception'>, "ValueError: invalid literal for int() with base 10: 'x' (line 1)")
+    """
+
+    def __init__(self, workers: int | None = None, limits: Limits | None = None, require: str | None = None) -> None:
+        if workers is None:
+            workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise ValueError(f"Sandbox(workers={workers!r}): give a whole number of at least 1, or None")
+        self.workers = workers
+        self.limits = limits or Limits()
+        self._lock = threading.Lock()
+        self._reset()
+
+    def run(self, program: str, inputs: Sequence[str], limits: Limits | None = None) -> list[Execution]:
+        """Run one program on all its inputs.
+
+        Parameters
+        ----------
+        program
+            Python source that reads standard input and writes standard output.
+        inputs
+            Text for standard input, one a test; at least one.
+        limits
+            Instead of the sandbox's own.
+
+        Returns
+        -------
+        list of Execution
+            One for each input, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not text, too long, or there are no inputs.
+        SandboxError
+            If the sandbox failed, on a fresh worker too.
+        """
+        return self._execute(_checked_job(program, inputs), limits or self.limits)
+
+    def run_many(
+        self, jobs: Iterable[tuple[str, Sequence[str]]], progress: bool = False, limits: Limits | None = None
+    ) -> list[list[Execution]]:
+        """Run many programs, each as `run` does, on all workers; identical jobs run once.
+
+        Parameters
+        ----------
+        jobs
+            Pairs of program and inputs.
+        progress
+            Show a bar (needs tqdm).
+        limits
+            Instead of the sandbox's own.
+
+        Raises
+        ------
+        SandboxError
+            After everything else was run, if some job could not be; ``.results`` holds the rest.
+        """
+        checked = [_checked_job(program, inputs) for program, inputs in jobs]
+        limits = limits or self.limits
+        distinct = list(dict.fromkeys(checked))
+        done: dict[Job, list[Execution]] = {}
+        failures: list[SandboxError] = []
+
+        def work(job: Job) -> None:
+            try:
+                done[job] = self._execute(job, limits)
+            except SandboxError as failure:
+                done[job] = failure.results
+                failures.append(failure)
+
+        self._spread(work, distinct, progress)
+        results = [done[job] for job in checked]
+        if failures:
+            message = f"{len(failures)} of {len(distinct)} programs could not be run; the first: {failures[0]}"
+            raise SandboxError(message, results) from failures[0]
+        return results
+
+    def judge(self, problem: Problem, code: str | None) -> list[TestResult]:
+        """Run a candidate's code on all tests of a problem and judge its outputs.
+
+        Parameters
+        ----------
+        problem
+            Makes the program from the code, and knows what is right.
+        code
+            None, for a completion without code, is a wrong answer on every test and runs nothing.
+        """
+        return self.judge_many([(problem, code)])[0]
+
+    def judge_many(self, pairs: Iterable[tuple[Problem, str | None]], progress: bool = False) -> list[list[TestResult]]:
+        """Judge many candidates on all workers; what is the same program with the same inputs runs once.
+
+        Raises
+        ------
+        ValueError
+            If a problem has no tests.
+        SandboxError
+            As `run_many`; ``.results`` holds the judged results.
+        """
+        pairs = list(pairs)
+        jobs: list[tuple[str, Sequence[str]]] = []
+        for problem, code in pairs:
+            if not problem.tests:
+                raise ValueError(f"problem {problem.problem_id!r} has no tests, so nothing can be judged; give it at least one")
+            if code is not None:
+                if not isinstance(code, str):
+                    raise TypeError(f"problem {problem.problem_id!r}: code is {type(code).__name__}; give text or None")
+                jobs.append((problem.program(code), [test.input for test in problem.tests]))
+        failure = None
+        try:
+            runs = iter(self.run_many(jobs, progress))
+        except SandboxError as error:
+            failure, runs = error, iter(error.results)
+        results = [_judged(problem, next(runs) if code is not None else None) for problem, code in pairs]
+        if failure is not None:
+            raise SandboxError(str(failure), results) from failure
+        return results
+
+    def close(self) -> None:
+        """End all workers.  The sandbox may be used again; it then starts new ones."""
+        with self._lock:
+            pool = self._reset()
+        _close_all(pool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _reset(self) -> list[Worker]:
+        """Forget all workers; returns those that were alive."""
+        old = getattr(self, "_alive", [])
+        self._owner = os.getpid()
+        self._alive: list[Worker] = []
+        self._idle: queue.LifoQueue[Worker | None] = queue.LifoQueue()
+        for _ in range(self.workers):
+            self._idle.put(None)  # a place for a worker that is not started yet
+        self._finalizer = weakref.finalize(self, _close_all, self._alive)
+        return old
+
+    def _execute(self, job: Job, limits: Limits) -> list[Execution]:
+        """Run a job, on a second worker if the first one fails."""
+        if os.getpid() != self._owner:  # after a fork of the owner, its workers are not ours to use
+            self._lock = threading.Lock()
+            self._finalizer.detach()
+            self._alive = []
+            self._reset()
+        program, inputs = job
+        done: list[wire.Outcome] = []
+        failures: list[WorkerFailure] = []
+        while len(failures) < 2:
+            places = self._idle
+            worker = places.get()
+            try:
+                if worker is None:
+                    worker = self._start()
+                done += worker.execute(_request(program, inputs[len(done) :], limits))
+                return [_execution(outcome) for outcome in done]
+            except WorkerFailure as failure:
+                done += failure.done
+                failures.append(failure)
+                self._discard(worker)
+                worker = None
+            except BaseException:  # such as KeyboardInterrupt in the middle of an answer
+                self._discard(worker)
+                worker = None
+                raise
+            finally:
+                places.put(worker)
+        cause = failures[-1]
+        missing = Execution(Verdict.SANDBOX_FAILURE, error=str(cause))
+        results = [*map(_execution, done), *[missing] * (len(inputs) - len(done))]
+        raise SandboxError(f"the sandbox failed twice on one program: {failures[0]}; then: {cause}", results) from cause
+
+    def _start(self) -> Worker:
+        worker = Worker()
+        self._alive.append(worker)
+        return worker
+
+    def _discard(self, worker: Worker | None) -> None:
+        if worker is not None:
+            if worker in self._alive:
+                self._alive.remove(worker)
+            worker.close()
+
+    def _spread(self, work: Callable[[Job], None], jobs: Sequence[Job], progress: bool) -> None:
+        """Call `work` for every job on as many threads as there are workers."""
+        bar: Any = None
+        if progress:
+            from tqdm.auto import tqdm
+
+            bar = tqdm(total=len(jobs), desc="sandbox", unit="program", disable=None, file=sys.stderr)
+        try:
+            if self.workers == 1 or len(jobs) <= 1:
+                for job in jobs:
+                    work(job)
+                    if bar is not None:
+                        bar.update()
+                return
+            with ThreadPoolExecutor(min(self.workers, len(jobs)), thread_name_prefix="sandbox") as pool:
+                try:
+                    for _ in pool.map(work, jobs):
+                        if bar is not None:
+                            bar.update()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            if bar is not None:
+                bar.close()
+
+
+def _checked_job(program: str, inputs: Sequence[str]) -> Job:
+    if not isinstance(program, str):
+        raise TypeError(f"program is {type(program).__name__}; give Python source as text")
+    if len(program) > _LONGEST_PROGRAM:
+        raise ValueError(f"program has {len(program)} characters; the longest allowed has {_LONGEST_PROGRAM}")
+    if isinstance(inputs, str):
+        raise TypeError("inputs is one text; give a sequence of texts, one a test")
+    inputs = tuple(inputs)
+    if not inputs:
+        raise ValueError("inputs is empty; give at least one text for standard input (it may be '')")
+    for number, text in enumerate(inputs):
+        if not isinstance(text, str):
+            raise TypeError(f"input {number} is {type(text).__name__}; give text")
+        if len(text) > _LONGEST_INPUT:
+            raise ValueError(f"input {number} has {len(text)} characters; the longest allowed has {_LONGEST_INPUT}")
+    return program, inputs
+
+
+def _request(program: str, inputs: Sequence[str], limits: Limits) -> wire.Request:
+    return wire.Request(
+        program.encode("utf-8", "surrogatepass"),
+        [text.encode("utf-8", "surrogatepass") for text in inputs],
+        float(limits.cpu_seconds),
+        float(limits.wall_seconds),
+        limits.memory_mb << 20,
+        limits.output_kb << 10,
+        limits.processes,
+        False,
+    )
+
+
+def _execution(outcome: wire.Outcome) -> Execution:
+    return Execution(
+        Verdict(outcome.status),
+        outcome.stdout.decode("utf-8", "replace"),
+        outcome.error.decode("utf-8", "replace"),
+        outcome.cpu_seconds,
+        outcome.wall_seconds,
+    )
+
+
+_NO_CODE = Execution(Verdict.WRONG_ANSWER, error="no code was given")
+
+
+def _judged(problem: Problem, runs: Sequence[Execution] | None) -> list[TestResult]:
+    if runs is None:
+        return [TestResult(test, Verdict.WRONG_ANSWER, _NO_CODE) for test in problem.tests]
+    results = []
+    for test, run in zip(problem.tests, runs, strict=True):
+        verdict = run.verdict
+        if verdict is Verdict.PASSED and not problem.answers(test, run.stdout):
+            verdict = Verdict.WRONG_ANSWER
+        results.append(TestResult(test, verdict, run))
+    return results
+
+
+def _close_all(workers: list[Worker]) -> None:
+    while workers:
+        workers.pop().close()

@@ -1,0 +1,150 @@
+"""One worker process seen from outside: start, talk, notice its death, kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tarot_lite.sandbox.inside import wire
+
+__all__ = ["Worker", "WorkerFailure"]
+
+_START_SECONDS = 60.0
+_GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+_COMMAND = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.start import main; main(int(sys.argv[1]), sys.argv[2])"
+
+
+class WorkerFailure(Exception):
+    """A worker died, was stopped or talks nonsense.  `done` holds what it had answered of the request."""
+
+    def __init__(self, message: str, done: Sequence[wire.Outcome] = ()) -> None:
+        super().__init__(message)
+        self.done = list(done)
+
+
+class Worker:
+    """A clean interpreter (no site packages, empty environment, fixed hash seed) that serves one request at a time."""
+
+    def __init__(self, without: Sequence[str] = (), packages: Sequence[str] = ()) -> None:
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        configuration = json.dumps({"without": sorted(without), "packages": sorted(packages)})
+        interpreter = getattr(sys, "_base_executable", None) or sys.executable
+        command = [interpreter, "-S", "-s", "-P", "-B", "-c", _COMMAND]
+        command += [str(Path(__file__).parent), str(theirs.fileno()), configuration]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            env={"PYTHONHASHSEED": "0"},
+            cwd="/",
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        self.hello: dict[str, Any] = {}
+
+    @property
+    def pid(self) -> int:
+        """Process id of the guard, whose end ends everything inside."""
+        return self._process.pid
+
+    def wait_until_ready(self) -> None:
+        """Block until the zygote has said which layers it got."""
+        if not self.hello:
+            self.hello = json.loads(self._receive(time.monotonic() + _START_SECONDS))
+
+    def execute(self, request: wire.Request) -> list[wire.Outcome]:
+        """Run a request.
+
+        Raises
+        ------
+        WorkerFailure
+            If the worker, not the program, failed.
+        """
+        self.wait_until_ready()
+        outcomes: list[wire.Outcome] = []
+        try:
+            self._socket.settimeout(_START_SECONDS)
+            self._socket.sendall(wire.pack_request(request))
+        except OSError as error:
+            raise WorkerFailure(f"the worker could not be reached: {error}{self._last_words()}") from error
+        while len(outcomes) < len(request.inputs):
+            try:
+                body = self._receive(time.monotonic() + request.wall_seconds + _GRACE_SECONDS)
+            except WorkerFailure as failure:
+                failure.done = outcomes
+                raise
+            outcomes += wire.unpack_outcomes(body)
+        return outcomes
+
+    def close(self) -> None:
+        """End the worker and everything inside, and reap it."""
+        self._socket.close()
+        if self._process.poll() is None:
+            try:
+                self._process.wait(0.5 if self.hello else 0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._log.close()
+
+    def _receive(self, deadline: float) -> bytes:
+        (length,) = wire.LENGTH.unpack(self._receive_exactly(wire.LENGTH.size, deadline))
+        return self._receive_exactly(length, deadline)
+
+    def _receive_exactly(self, length: int, deadline: float) -> bytes:
+        data = bytearray(length)
+        view = memoryview(data)
+        while view:
+            self._socket.settimeout(_LOOK_SECONDS)
+            try:
+                count = self._socket.recv_into(view)
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise WorkerFailure(f"the worker gave no answer in time{self._last_words()}") from None
+                if self._is_stopped():
+                    raise WorkerFailure("somebody stopped the worker (SIGSTOP)") from None
+                continue
+            except OSError as error:
+                raise WorkerFailure(f"the worker is gone: {error}{self._last_words()}") from error
+            if not count:
+                raise WorkerFailure(f"the worker died{self._last_words()}")
+            view = view[count:]
+        return bytes(data)
+
+    def _is_stopped(self) -> bool:
+        """Whether guard or zygote is in state T (Linux; elsewhere only the deadline helps)."""
+        for pid in (self.pid, *_children(self.pid)):
+            try:
+                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            except (OSError, IndexError):
+                continue
+            if state in "Tt":
+                return True
+        return False
+
+    def _last_words(self) -> str:
+        """What the worker wrote to its standard error, for the message."""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - 2000))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return f"; its last words: {' | '.join(lines[-3:])}" if lines else ""
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
