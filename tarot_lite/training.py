@@ -14,6 +14,7 @@ The published arithmetic of tiers, phases and weights is unchanged (`tarot_lite.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -277,12 +278,16 @@ def _identity(
     """What must agree for a checkpoint to belong to this training."""
     return {
         "student": student.name,
-        "weights": runs.fingerprint(float(sum(p.detach().double().abs().sum() for p in student.model.parameters()))),
-        "problems": runs.fingerprint([[p.problem_id, p.statement, [asdict(t) for t in p.tests]] for p in problems]),
+        "weights": _digest(float(sum(p.detach().double().abs().sum() for p in student.model.parameters()))),
+        "problems": _digest([[p.problem_id, p.statement, [asdict(t) for t in p.tests]] for p in problems]),
         "policy": policy.name,
         "seed": seed,
         **{name: getattr(settings, name) for name in _RECIPE},
     }
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
@@ -340,7 +345,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar = runs.progress(total=state.max_steps, desc=self.title, initial=state.global_step)
+        self.bar = runs.progress(total=state.max_steps, desc=self.title)
+        self.bar.update(state.global_step)  # more than 0 when a run goes on
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         if self.bar is not None and logs and "reward" in logs:

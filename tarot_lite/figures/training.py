@@ -1,0 +1,119 @@
+"""Figures of stage 4: the curriculum as a plan, and what a training under it did."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tarot_lite.curriculum import Policy
+from tarot_lite.figures.style import TIER_COLOURS, legend_below, new_figure, note
+from tarot_lite.problems import Tier
+
+__all__ = ["before_after", "curriculum_plan", "learning_curves", "signal_curves"]
+
+_SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
+
+
+def curriculum_plan(*policies: Policy) -> Figure:
+    """Draw policies as timetables: a bar where a tier is active, its weight written into it."""
+    figure, axes = new_figure(3.3 * len(policies), 2.3, ncols=len(policies), sharey=True, squeeze=False)
+    for plot, policy in zip(axes[0], policies, strict=True):
+        ends = [phase.start for phase in policy.phases[1:]] + [1.0]
+        for phase, end in zip(policy.phases, ends, strict=True):
+            for tier in phase.tiers:
+                plot.barh(
+                    tier.rank, end - phase.start, left=phase.start, color=TIER_COLOURS[tier], edgecolor="white", height=0.8
+                )
+                if phase.start == 0 or tier not in policy.at(phase.start - 1e-9):
+                    plot.text(phase.start + 0.02, tier.rank, f"{policy.weights[tier]:g}", va="center", fontsize=9)
+        plot.set(title=policy.name, xlim=(0, 1), yticks=range(4), yticklabels=[tier.value for tier in Tier])
+        plot.set_xlabel("share of the training done")
+        plot.grid(False, axis="y")
+    return figure
+
+
+def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
+    """Pass rate of every tier, and of the whole suite, on the training prompts, with the curriculum's phases behind.
+
+    Parameters
+    ----------
+    history
+        `TrainingResult.history`.
+    policy
+        The curriculum that was in force.
+    """
+    figure, axes = new_figure(7.5, 3.8)
+    _phase_bands(axes, policy, history)
+    for tier in Tier:
+        axes.plot(history["step"], _smooth(history[f"tier/{tier.value}"]), color=TIER_COLOURS[tier], label=tier.value)
+    axes.plot(history["step"], _smooth(history["suite"]), color="black", linewidth=2, linestyle="--", label="whole suite")
+    axes.set(xlabel="GRPO step", ylabel="share passed", ylim=(0, 1))
+    axes.set_title("What the sampled programs pass while training", pad=16)
+    legend_below(axes, columns=5)
+    note(axes, f"training prompts, running mean of {_SMOOTHING} steps; above: the tiers that earn reward in each phase")
+    return figure
+
+
+def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
+    """Share of groups that give a gradient, for the reward in force and for each tier by itself."""
+    figure, axes = new_figure(7.5, 3.4)
+    _phase_bands(axes, policy, history)
+    for tier in Tier:
+        axes.plot(
+            history["step"], _smooth(history[f"signal/{tier.value}"]), color=TIER_COLOURS[tier], alpha=0.8, label=tier.value
+        )
+    axes.plot(history["step"], _smooth(history["signal/reward"]), color="black", linewidth=2.2, label="reward in force")
+    axes.set(xlabel="GRPO step", ylabel="groups with differing values", ylim=(0, 1))
+    axes.set_title("Where a gradient comes from", pad=16)
+    legend_below(axes, columns=5)
+    note(axes, "a group whose completions all earn the same teaches GRPO nothing")
+    return figure
+
+
+def before_after(heldout: pd.DataFrame, title: str = "Held-out problems, before and after") -> Figure:
+    """Pass rates per tier before and after training, with their intervals.
+
+    Parameters
+    ----------
+    heldout
+        Rows with ``measure`` (a tier or ``suite``), ``when`` (``before`` / ``after``), ``rate``, ``low``, ``high``,
+        all shares in [0, 1].
+    title
+        Of the plot.
+    """
+    measures = [*(tier.value for tier in Tier), "suite"]
+    colours = [*TIER_COLOURS.values(), "#4D4D4D"]
+    figure, axes = new_figure(6.5, 3.5)
+    for offset, when, alpha in ((-0.2, "before", 0.4), (0.2, "after", 1.0)):
+        rows = heldout[heldout["when"] == when].set_index("measure").loc[measures]
+        places = [i + offset for i in range(len(measures))]
+        axes.bar(places, rows["rate"], width=0.36, color=colours, alpha=alpha)
+        errors = [rows["rate"] - rows["low"], rows["high"] - rows["rate"]]
+        axes.errorbar(places, rows["rate"], yerr=errors, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+        for place, high, rate in zip(places, rows["high"], rows["rate"], strict=True):
+            axes.text(place, high + 0.015, f"{100 * rate:.0f}", ha="center", fontsize=8)
+    axes.set_xticks(range(len(measures)), [*measures[:-1], "whole suite"])
+    axes.set(title=title, ylabel="pass@1", ylim=(0, 1.08))
+    axes.grid(False, axis="x")
+    note(axes, "pale: before, full: after; per cent; bars: 95 % intervals over problems")
+    return figure
+
+
+def _smooth(values: pd.Series) -> pd.Series:
+    return values.rolling(_SMOOTHING, min_periods=1, center=True).mean()
+
+
+def _phase_bands(axes: Axes, policy: Policy, history: pd.DataFrame) -> None:
+    """Shade the phases and write above each which tiers it pays for."""
+    last = history.iloc[-1]
+    steps = round((last["step"] - 1) / last["progress"]) if last["progress"] > 0 else last["step"]
+    ends = [phase.start for phase in policy.phases[1:]] + [1.0]
+    for number, (phase, end) in enumerate(zip(policy.phases, ends, strict=True)):
+        left, right = phase.start * steps + 0.5, end * steps + 0.5  # step s is scored at progress (s - 1) / steps
+        axes.axvspan(left, right, color="#000000", alpha=0.05 if number % 2 else 0.0, linewidth=0)
+        letters = "".join(tier.value[0].upper() for tier in Tier if tier in phase.tiers)
+        middle = (left + right) / 2
+        axes.text(
+            middle, 1.0, letters, ha="center", va="bottom", fontsize=8, color="#555555", transform=axes.get_xaxis_transform()
+        )

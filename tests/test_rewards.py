@@ -1,0 +1,148 @@
+"""Rewards: the published reward's faults are absent here, each shown by running it."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from tarot_lite.curriculum import get_policy
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem, TestCase, Tier
+from tarot_lite.rewards import FormatReward, TierReward, extract_code, signal_share
+from tarot_lite.sandbox import Limits, Sandbox
+
+DOUBLE = Problem(
+    "double",
+    "Print twice the number.",
+    (TestCase("9\n", "18\n"), *(TestCase(f"{n}\n", f"{2 * n}\n", tier) for n, tier in zip((1, 20, -300, 0), Tier, strict=True))),
+)
+RIGHT = "print(2 * int(input()))"
+FAILS_EDGE = "n = int(input())\nprint(2 * n if n else 'zero')"
+LOOPS_ON_COMPLEX = "n = int(input())\nwhile n < -100: pass\nprint(2 * n)"
+PREFIX = "n = int(input())\nprint(str(2 * n)[:1])"
+RAISES_ON_BASIC = "n = int(input())\nassert n != 1\nprint(2 * n)"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=2, limits=Limits(cpu_seconds=0.5)) as sandbox:
+        yield sandbox
+
+
+def reward_of(sandbox, policy, code, progress=1.0, **options):
+    state = SimpleNamespace(global_step=round(progress * 100), max_steps=100)
+    logged = {}
+    reward = TierReward({"double": DOUBLE}, get_policy(policy), sandbox, lambda problem, text: text, group_size=1, **options)
+    [value] = reward(completions=[code], problem_id=["double"], trainer_state=state, log_metric=logged.__setitem__)
+    return value, logged
+
+
+def test_the_reward_follows_the_curriculum(sandbox):
+    for progress, expected in ((0.0, 0.35), (0.2, 0.7), (0.4, 0.85), (0.6, 0.85), (1.0, 0.85)):
+        assert reward_of(sandbox, "var", FAILS_EDGE, progress)[0] == pytest.approx(expected)
+    for progress, expected in ((0.0, 0.35), (0.2, 0.35), (0.4, 0.5), (0.6, 0.65)):
+        assert reward_of(sandbox, "var_asce_rev", FAILS_EDGE, progress)[0] == pytest.approx(expected)
+
+
+def test_all_tiers_are_run_and_logged_even_when_one_is_active(sandbox):
+    value, logged = reward_of(sandbox, "basic_only", FAILS_EDGE)
+    assert value == 1
+    assert [logged[f"tier/{tier}"] for tier in Tier] == [1, 1, 1, 0]
+    assert logged["suite"] == 0 and logged["verdict/wrong_answer"] == 0.25 and logged["seconds/scoring"] > 0
+
+
+def test_a_timeout_leaves_the_other_tiers_their_verdicts(sandbox):
+    value, logged = reward_of(sandbox, "flat", LOOPS_ON_COMPLEX)
+    assert value == 0.75
+    assert logged["tier/complex"] == 0 and logged["tier/edge"] == 1 and logged["verdict/timeout"] == 0.25
+
+
+def test_an_exception_in_the_first_test_leaves_the_others_their_verdicts(sandbox):
+    assert reward_of(sandbox, "flat", RAISES_ON_BASIC)[0] == 0.75
+
+
+def test_a_prefix_of_the_answer_earns_nothing_beyond_the_tiers_it_answers(sandbox):
+    value, _ = reward_of(sandbox, "edge_only", PREFIX)
+    assert value == 1  # 2 * 0 is "0": truly right
+    value, _ = reward_of(sandbox, "complex_only", PREFIX)
+    assert value == 0
+
+
+def test_the_original_test_without_a_tier_is_worth_nothing(sandbox):
+    only_the_original = "n = int(input())\nprint(18 if n == 9 else 'no')"
+    assert reward_of(sandbox, "flat", only_the_original)[0] == 0
+
+
+def test_a_completion_without_code_earns_nothing_and_is_counted(sandbox):
+    reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: extract_code(text), 2)
+    logged = {}
+    values = reward(["no idea", f"```python\n{RIGHT}\n```"], ["double", "double"], log_metric=logged.__setitem__)
+    assert values == [0, 1] and logged["no_code"] == 0.5 and logged["signal/reward"] == 1
+
+
+def test_the_baseline_sees_every_row_of_the_batch_and_changes_none(sandbox):
+    other = Problem("negate", "", tuple(TestCase("3\n", "-3\n", tier) for tier in Tier))
+    reward = TierReward(
+        {"double": DOUBLE, "negate": other}, get_policy("binary"), sandbox, lambda problem, text: text, group_size=1
+    )
+    rows = ["double", "negate", "double"]
+    assert reward([RIGHT, "print(-int(input()))", FAILS_EDGE], rows) == [1, 1, 0.75]
+    assert rows == ["double", "negate", "double"]
+
+
+def test_chat_messages_and_truncation(sandbox):
+    kept = []
+    reward = TierReward(
+        {"double": DOUBLE}, get_policy("flat"), sandbox, lambda p, text: text, 1, max_tokens=3, on_rollouts=kept.extend
+    )
+    chat = [[{"role": "assistant", "content": RIGHT}], [{"role": "assistant", "content": RIGHT}]]
+    assert reward(chat, ["double", "double"], completion_ids=[[1, 2, 3], [1, 2]]) == [1, 1]
+    assert [rollout.truncated for rollout in kept] == [True, False]
+    assert kept[0].verdicts == dict.fromkeys(Tier, Verdict.PASSED)
+    assert json.loads(json.dumps(kept[0].verdicts)) == {tier.value: "passed" for tier in Tier}
+
+
+def test_an_unknown_problem_is_named(sandbox):
+    reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda p, text: text, 1)
+    with pytest.raises(ValueError, match="'treble' is none of the 1 problems"):
+        reward([RIGHT], ["treble"])
+
+
+@pytest.mark.parametrize(
+    ("completion", "code"),
+    [
+        ("```python\nA\n```", "A\n"),
+        ("```py\nA\n```", "A\n"),
+        ("```\nA\n```", "A\n"),
+        ("```Python3\r\nA\r\n```", "A\r\n"),
+        ("text\n  ```python\n  A\n  ```", "  A\n"),
+        ("```python\nA\n```\nor\n```python\nB\n```", "B\n"),
+        ("<think>\n```python\nA\n```\n</think>\n<answer>\n```python\nB\n```\n</answer>", "B\n"),
+        ("<think>\n```python\nA\n```\n</think>\n<answer>\nno code\n</answer>", None),
+        ("```json\n{}\n```", None),
+        ("```python\nunclosed", None),
+        ("", None),
+    ],
+)
+def test_code_is_found_in_the_answer(completion, code):
+    assert extract_code(completion) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("<think>\na\n</think>\n<answer>\nb\n```python\nc\n```\nd\n</answer>", 1),
+        ("<think>\na\n</think>\n<answer>\nb\n```c\nc\n```\nd\n</answer>", 0),
+        ("x<think>\na\n</think>\n<answer>\n```python\nc\n```\n</answer>", 0),
+        ("<think>a</think><answer>```python\nc\n```</answer>", 0),
+    ],
+)
+def test_format_is_the_whole_completion(text, value):
+    assert FormatReward()([text]) == [value]
+    tags = text.replace("think>", "reasoning>").replace("answer>", "solution>")
+    assert FormatReward("reasoning", "solution")([tags]) == [value]
+
+
+def test_signal_share_of_nothing_is_none():
+    assert signal_share([], 8) == 0
+    assert signal_share([1, 1, 0, 1, 0, 0], 2) == pytest.approx(1 / 3)
