@@ -81,7 +81,9 @@ def grid(settings: Settings) -> list[Cell]:
     >>> [cell.name for cell in grid(load_profile("smoke"))][:2]
     ['strong-uni-0', 'strong-var_asce_rev-0']
     """
-    return list(itertools.starmap(Cell, itertools.product(reversed(settings.students), settings.policies, settings.seeds)))
+    return list(
+        itertools.starmap(Cell, itertools.product(reversed(settings.students), settings.policies, settings.seeds))
+    )
 
 
 def run_cells(
@@ -195,7 +197,9 @@ def contrast(
     for policy in (first, second):
         part = of_student[of_student["policy"] == policy]
         if part.empty:
-            raise ValueError(f"no finished cell of student {student!r} with policy {policy!r}; add it to the grid, or mend it")
+            raise ValueError(
+                f"no finished cell of student {student!r} with policy {policy!r}; add it to the grid, or mend it"
+            )
         tables.append(part.pivot(index="seed", columns="problem_id", values="after"))
     difference = (tables[0] - tables[1]).dropna(how="any")
     return mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
@@ -222,7 +226,12 @@ def _run_cell(cell: Cell, overrides: dict[str, object]) -> Outcome:
 
     started = time.perf_counter()
     folder = Path(str(overrides["reports"])) / cell.name
-    parameters = overrides | {"run": cell.name, "student": cell.student, "policy": cell.policy, "training_seed": cell.seed}
+    parameters = overrides | {
+        "run": cell.name,
+        "student": cell.student,
+        "policy": cell.policy,
+        "training_seed": cell.seed,
+    }
     if runs.is_done(folder, STAGE, Settings(**parameters)):  # type: ignore[arg-type]
         return Outcome(cell, "kept", 0.0)
     output = folder / STAGE / "notebook.ipynb"

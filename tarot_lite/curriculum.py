@@ -84,12 +84,16 @@ class Policy:
         object.__setattr__(self, "weights", dict(self.weights))  # our own copy; a plain dict can be pickled
         starts = [phase.start for phase in self.phases]
         if not starts or starts[0] != 0 or any(a >= b for a, b in pairwise(starts)) or starts[-1] >= 1:
-            raise ValueError(f"policy {self.name!r}: phases start at {starts}; give rising shares of training from 0 to below 1")
+            raise ValueError(
+                f"policy {self.name!r}: phases start at {starts}; give rising shares of training from 0 to below 1"
+            )
         if self.unit not in ("tier", "test", "suite"):
             raise ValueError(f"policy {self.name!r}: unit is {self.unit!r}; give 'tier', 'test' or 'suite'")
         for phase in self.phases:
             if not phase.tiers:
-                raise ValueError(f"policy {self.name!r}: the phase from {phase.start} has no tier; every phase needs one")
+                raise ValueError(
+                    f"policy {self.name!r}: the phase from {phase.start} has no tier; every phase needs one"
+                )
             for tier in sorted(phase.tiers):
                 if not self.weights.get(tier, 0) > 0:
                     raise ValueError(

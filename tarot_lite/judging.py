@@ -150,7 +150,9 @@ def _lines(text: str) -> list[str]:
 
 def _line_key(line: str) -> tuple[tuple[int, float, str], ...]:
     """Order lines so that numbers within tolerance land next to each other."""
-    return tuple((0, number, "") if (number := _number(token)) is not None else (1, 0.0, token) for token in line.split())
+    return tuple(
+        (0, number, "") if (number := _number(token)) is not None else (1, 0.0, token) for token in line.split()
+    )
 
 
 def _number(token: str) -> float | None:

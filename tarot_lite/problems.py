@@ -171,9 +171,13 @@ class Problem:
         if not self.problem_id or not isinstance(self.problem_id, str):
             raise ProblemError(f"{where}: problem_id must be a non-empty text")
         if self.form is Form.SCAFFOLD and (self.scaffold or "").count(BODY) != 1:
-            raise ProblemError(f"{where}: form 'scaffold' needs a scaffold that holds {BODY} once, got {self.scaffold!r}")
+            raise ProblemError(
+                f"{where}: form 'scaffold' needs a scaffold that holds {BODY} once, got {self.scaffold!r}"
+            )
         if self.form is Form.FUNCTION and not (self.entry_point or "").isidentifier():
-            raise ProblemError(f"{where}: form 'function' needs entry_point, the function's name, got {self.entry_point!r}")
+            raise ProblemError(
+                f"{where}: form 'function' needs entry_point, the function's name, got {self.entry_point!r}"
+            )
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -273,7 +277,11 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
         entry_point=ours.get("entry_point"),
         comparison=Comparison(**ours.get("comparison", {})),
         extra={key: value for key, value in row.items() if key not in _ROW_FIELDS and key != "tarot_lite"}
-        | {"_gold": gold, "_info": {key: value for key, value in info.items() if key != "test_cases"}, "_order": tuple(row)},
+        | {
+            "_gold": gold,
+            "_info": {key: value for key, value in info.items() if key != "test_cases"},
+            "_order": tuple(row),
+        },
     )
 
 

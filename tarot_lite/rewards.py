@@ -23,7 +23,9 @@ from tarot_lite.sandbox import Sandbox, TestResult
 
 __all__ = ["FormatReward", "Rollout", "TierReward", "extract_code", "signal_share", "tier_verdicts"]
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_FENCE = re.compile(
+    r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
 
 
 def extract_code(completion: str, answer_tag: str = "answer") -> str | None:

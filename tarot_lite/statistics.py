@@ -130,5 +130,7 @@ def _table(values: ArrayLike) -> NDArray[np.float64]:
     if table.ndim != 2 or table.size == 0:
         raise ValueError(f"values have shape {table.shape}; give (problems,) or (seeds, problems) with at least one")
     if not np.isfinite(table).all():
-        raise ValueError(f"{int((~np.isfinite(table)).sum())} of {table.size} values are not finite; drop those problems first")
+        raise ValueError(
+            f"{int((~np.isfinite(table)).sum())} of {table.size} values are not finite; drop those problems first"
+        )
     return table

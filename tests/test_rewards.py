@@ -14,7 +14,10 @@ from tarot_lite.sandbox import Limits, Sandbox
 DOUBLE = Problem(
     "double",
     "Print twice the number.",
-    (TestCase("9\n", "18\n"), *(TestCase(f"{n}\n", f"{2 * n}\n", tier) for n, tier in zip((1, 20, -300, 0), Tier, strict=True))),
+    (
+        TestCase("9\n", "18\n"),
+        *(TestCase(f"{n}\n", f"{2 * n}\n", tier) for n, tier in zip((1, 20, -300, 0), Tier, strict=True)),
+    ),
 )
 RIGHT = "print(2 * int(input()))"
 FAILS_EDGE = "n = int(input())\nprint(2 * n if n else 'zero')"
@@ -32,7 +35,9 @@ def sandbox():
 def reward_of(sandbox, policy, code, progress=1.0, **options):
     state = SimpleNamespace(global_step=round(progress * 100), max_steps=100)
     logged = {}
-    reward = TierReward({"double": DOUBLE}, get_policy(policy), sandbox, lambda problem, text: text, group_size=1, **options)
+    reward = TierReward(
+        {"double": DOUBLE}, get_policy(policy), sandbox, lambda problem, text: text, group_size=1, **options
+    )
     [value] = reward(completions=[code], problem_id=["double"], trainer_state=state, log_metric=logged.__setitem__)
     return value, logged
 

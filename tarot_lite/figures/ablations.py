@@ -27,7 +27,9 @@ def gain_bars(gains: pd.DataFrame) -> Figure:
         rows = gains[gains["student"] == student].reset_index(drop=True)
         plot.bar(rows["policy"], 100 * rows["after"], color=[POLICY_COLOURS[p] for p in rows["policy"]])
         errors = [100 * (rows["gain"] - rows["low"]), 100 * (rows["high"] - rows["gain"])]
-        plot.errorbar(rows["policy"], 100 * rows["after"], yerr=errors, fmt="none", ecolor="black", capsize=3, elinewidth=1)
+        plot.errorbar(
+            rows["policy"], 100 * rows["after"], yerr=errors, fmt="none", ecolor="black", capsize=3, elinewidth=1
+        )
         plot.axhline(100 * rows["before"].mean(), color="black", linestyle=":", linewidth=1.2)
         plot.text(len(rows) - 0.45, 100 * rows["before"].mean(), "before", fontsize=8, ha="right", va="bottom")
         plot.set_title(f"{student} student")
@@ -54,7 +56,11 @@ def forest(contrasts: pd.DataFrame) -> Figure:
         axes.plot(100 * row.estimate, place, "o", color=colour, markersize=7)
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(range(len(contrasts)), contrasts["label"].iloc[::-1])
-    axes.set(title="Difference in held-out pass@1", xlabel="percentage points (95 % interval)", ylim=(-0.6, len(contrasts) - 0.4))
+    axes.set(
+        title="Difference in held-out pass@1",
+        xlabel="percentage points (95 % interval)",
+        ylim=(-0.6, len(contrasts) - 0.4),
+    )
     note(axes, "blue: the interval excludes zero, grey: it does not")
     return figure
 
@@ -88,7 +94,13 @@ def tier_table(heldout: pd.DataFrame) -> Figure:
         for i, (measure, colour) in enumerate(zip(measures, colours, strict=True)):
             after = rows[rows["measure"] == measure].set_index("policy")["after"]
             heights = [start[measure], *(after[policy] for policy in columns[1:])]
-            plot.bar([x + (i - 2) * 0.16 for x in range(len(columns))], [100 * h for h in heights], 0.15, color=colour, label=measure)
+            plot.bar(
+                [x + (i - 2) * 0.16 for x in range(len(columns))],
+                [100 * h for h in heights],
+                0.15,
+                color=colour,
+                label=measure,
+            )
         plot.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
         plot.set_title(f"{student} student")
         plot.grid(False, axis="x")

@@ -23,7 +23,12 @@ def curriculum_plan(*policies: Policy) -> Figure:
         for phase, end in zip(policy.phases, ends, strict=True):
             for tier in phase.tiers:
                 plot.barh(
-                    tier.rank, end - phase.start, left=phase.start, color=TIER_COLOURS[tier], edgecolor="white", height=0.8
+                    tier.rank,
+                    end - phase.start,
+                    left=phase.start,
+                    color=TIER_COLOURS[tier],
+                    edgecolor="white",
+                    height=0.8,
                 )
                 if phase.start == 0 or tier not in policy.at(phase.start - 1e-9):
                     plot.text(phase.start + 0.02, tier.rank, f"{policy.weights[tier]:g}", va="center", fontsize=9)
@@ -47,7 +52,9 @@ def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     _phase_bands(axes, policy, history)
     for tier in Tier:
         axes.plot(history["step"], _smooth(history[f"tier/{tier.value}"]), color=TIER_COLOURS[tier], label=tier.value)
-    axes.plot(history["step"], _smooth(history["suite"]), color="black", linewidth=2, linestyle="--", label="whole suite")
+    axes.plot(
+        history["step"], _smooth(history["suite"]), color="black", linewidth=2, linestyle="--", label="whole suite"
+    )
     axes.set(xlabel="GRPO step", ylabel="share passed", ylim=(0, 1))
     axes.set_title("What the sampled programs pass while training", pad=16)
     legend_below(axes, columns=5)
@@ -61,7 +68,11 @@ def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     _phase_bands(axes, policy, history)
     for tier in Tier:
         axes.plot(
-            history["step"], _smooth(history[f"signal/{tier.value}"]), color=TIER_COLOURS[tier], alpha=0.8, label=tier.value
+            history["step"],
+            _smooth(history[f"signal/{tier.value}"]),
+            color=TIER_COLOURS[tier],
+            alpha=0.8,
+            label=tier.value,
         )
     axes.plot(history["step"], _smooth(history["signal/reward"]), color="black", linewidth=2.2, label="reward in force")
     axes.set(xlabel="GRPO step", ylabel="groups with differing values", ylim=(0, 1))
@@ -115,5 +126,12 @@ def _phase_bands(axes: Axes, policy: Policy, history: pd.DataFrame) -> None:
         letters = "".join(tier.value[0].upper() for tier in Tier if tier in phase.tiers)
         middle = (left + right) / 2
         axes.text(
-            middle, 1.0, letters, ha="center", va="bottom", fontsize=8, color="#555555", transform=axes.get_xaxis_transform()
+            middle,
+            1.0,
+            letters,
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color="#555555",
+            transform=axes.get_xaxis_transform(),
         )
