@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -25,19 +25,26 @@ from tarot_lite.curriculum import get_policy
 
 __all__ = ["Settings", "describe", "load_profile", "notebook_folder", "profile_names"]
 
-T = TypeVar("T")
 
-
-def _option(default: T, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> T:
+def _option(
+    default: Any,
+    doc: str,
+    *,
+    since: int = 1,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
     """A field of `Settings`: its default, what it means, and the range (both ends included) or choices it must keep.
 
-    Of a list or dict the range holds for every value in it.
+    Of a list or dict the range holds for every value in it.  `since` is the first stage (1 to 5) whose results the
+    field can change -- earlier stages that are done stay done when it does -- or 6 for fields that change no result.
     """
-    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    metadata = {"doc": doc, "since": since, "low": low, "high": high, "choices": choices}
     if isinstance(default, list | dict):
         copied = default
-        return dataclasses.field(default_factory=lambda: copied.copy(), metadata=metadata)  # type: ignore[return-value]
-    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[return-value]
+        return dataclasses.field(default_factory=lambda: copied.copy(), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,19 @@ class Settings:
     """
 
     # the run
-    profile: str = _option("cpu", "Name of the profile, or path of a YAML file of your own.")
-    run: str | None = _option(None, "Name of the run folder under reports/; None: the profile's name.")
-    reports: str | None = _option(None, "Folder that holds the runs; None: reports/ of the repository, or of the current folder.")
-    seed: int = _option(0, "Seeds everything that is drawn: problems, students, samples, intervals.", low=0, high=2**31 - 1)
+    profile: str = _option("cpu", "Name of the profile, or path of a YAML file of your own.", since=6)
+    run: str | None = _option(None, "Name of the run folder under reports/; None: the profile's name.", since=6)
+    reports: str | None = _option(
+        None, "Folder that holds the runs; None: reports/ of the repository, or of the current folder.", since=6
+    )
+    parent: str | None = _option(
+        None, "Run folder whose earlier stages and students a cell of stage 5 shares; None: its own.", since=6
+    )
+    seed: int = _option(
+        0, "Seeds everything that is drawn: problems, students, samples, intervals.", low=0, high=2**31 - 1
+    )
     threads: int = _option(2, "Threads of the numerical libraries; 1 repeats bit by bit everywhere.", low=1, high=256)
-    jobs: int = _option(1, "Trainings that run at the same time in stage 5.", low=1, high=64)
+    jobs: int = _option(1, "Trainings that run at the same time in stage 5.", since=6, low=1, high=64)
     # problems
     warmup_problems: int = _option(1200, "Toy problems behind the students' warm-up corpus.", low=8)
     train_problems: int = _option(400, "Problems that GRPO trains on.", low=4)
@@ -77,35 +91,47 @@ class Settings:
     heldout_problems: int = _option(100, "Problems that the final numbers are measured on.", low=4)
     tests_per_tier: int = _option(2, "Tests in each tier of a suite.", low=1, high=100)
     # sandbox
-    sandbox_workers: int | None = _option(None, "Programs that run at the same time; None: one per core.", low=1, high=256)
+    sandbox_workers: int | None = _option(
+        None, "Programs that run at the same time; None: one per core.", since=6, low=1, high=256
+    )
     cpu_seconds: float = _option(4.0, "CPU time that a program may use per test, in seconds.", low=0.05, high=600)
     memory_mb: int = _option(512, "Memory that a program may use, in MiB.", low=32)
     # students and their capability
     students: dict[str, int] = _option({"weak": 100, "strong": 280}, "Tiny students: name -> warm-up steps.", low=0)
-    probe_samples: int = _option(8, "Completions per probe problem.", low=1)
-    eval_samples: int = _option(4, "Completions per held-out problem.", low=1)
+    probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
+    eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
     temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
     # training
-    student: str | None = _option(None, "Student that notebook 04 trains; None: the last of `students`.")
-    policy: str | None = _option(None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.")
-    policies: list[str] = _option(["uni", "var_asce_rev", "flat"], "Curricula that notebook 05 compares.")
-    seeds: list[int] = _option([0], "Training seeds of notebook 05.", low=0, high=2**31 - 1)
-    grpo_steps: int = _option(80, "Optimizer steps of a training.", low=1)
-    prompts_per_step: int = _option(8, "Problems per optimizer step.", low=1)
-    generations: int = _option(8, "Completions per problem and step: the GRPO group.", low=2)
-    learning_rate: float = _option(3e-4, "Peak learning rate.", low=1e-9, high=1)
-    beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", low=0, high=10)
-    loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", choices=("grpo", "bnpo", "dr_grpo", "dapo"))
-    max_completion_tokens: int = _option(40, "Longest completion, in tokens.", low=4)
-    format_weight: float = _option(0.0, "Worth of a well-formed completion; 1 as published, 0 for students without tags.", low=0, high=100)
-    normalize_reward: bool = _option(False, "Divide the reward by the active weight; False as published.")
-    save_steps: int = _option(20, "Steps between checkpoints.", low=1)
-    completions_every: int = _option(10, "Steps between the rows of the completions table.", low=1)
+    student: str | None = _option(None, "Student that notebook 04 trains; None: the last of `students`.", since=4)
+    policy: str | None = _option(
+        None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.", since=4
+    )
+    policies: list[str] = _option(["uni", "var_asce_rev", "flat"], "Curricula that notebook 05 compares.", since=5)
+    seeds: list[int] = _option([0], "Training seeds of notebook 05.", since=5, low=0, high=2**31 - 1)
+    training_seed: int | None = _option(
+        None, "Order of the prompts and sampling of one training; None: `seed`.", since=4, low=0, high=2**31 - 1
+    )
+    grpo_steps: int = _option(80, "Optimizer steps of a training.", since=4, low=1)
+    prompts_per_step: int = _option(8, "Problems per optimizer step.", since=4, low=1)
+    generations: int = _option(8, "Completions per problem and step: the GRPO group.", since=4, low=2)
+    learning_rate: float = _option(3e-4, "Peak learning rate.", since=4, low=1e-9, high=1)
+    beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", since=4, low=0, high=10)
+    loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", since=4, choices=("grpo", "bnpo", "dr_grpo", "dapo"))
+    max_completion_tokens: int = _option(40, "Longest completion, in tokens.", since=3, low=4)
+    format_weight: float = _option(
+        0.0, "Worth of a well-formed completion; 1 as published, 0 for students without tags.", since=4, low=0, high=100
+    )
+    normalize_reward: bool = _option(False, "Divide the reward by the active weight; False as published.", since=4)
+    save_steps: int = _option(20, "Steps between checkpoints.", since=4, low=1)
+    completions_every: int = _option(10, "Steps between the rows of the completions table.", since=4, low=1)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
-        for field_name, names in (("policies", self.policies), ("policy", [] if self.policy is None else [self.policy])):
+        for field_name, names in (
+            ("policies", self.policies),
+            ("policy", [] if self.policy is None else [self.policy]),
+        ):
             for name in names:
                 try:
                     get_policy(name)
@@ -117,13 +143,18 @@ class Settings:
             if len(set(values)) < len(values):
                 raise ValueError(f"parameter {field_name} is {values!r}; give each value once")
         if self.student is not None and self.student not in self.students:
-            raise ValueError(f"parameter student is {self.student!r}{_near(self.student, self.students)}; choose one of {', '.join(self.students)}")
+            raise ValueError(
+                f"parameter student is {self.student!r}{_near(self.student, self.students)}; "
+                f"choose one of {', '.join(self.students)}"
+            )
         for field_name in ("run", "profile"):
             text = getattr(self, field_name)
             if text is not None and not text.strip("./ "):
                 raise ValueError(f"parameter {field_name} is {text!r}; give a name")
         if self.run is not None and Path(self.run).name != self.run:
-            raise ValueError(f"parameter run is {self.run!r}; give a plain folder name, and the place by the parameter reports")
+            raise ValueError(
+                f"parameter run is {self.run!r}; give a plain folder name, and the place by the parameter reports"
+            )
 
     @property
     def run_name(self) -> str:
@@ -168,7 +199,11 @@ def _is_union(hint: Any) -> bool:
 def _read(value: Any, hint: Any) -> Any:
     """Read `value` as `hint`, widening int to float and splitting text into lists and dicts; TypeError if it is neither."""
     if _is_union(hint):
-        return None if value is None else _read(value, next(option for option in get_args(hint) if option is not type(None)))
+        return (
+            None
+            if value is None
+            else _read(value, next(option for option in get_args(hint) if option is not type(None)))
+        )
     origin = get_origin(hint)
     if origin is list:
         items = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -253,13 +288,12 @@ def load_profile(name: str, **overrides: Any) -> Settings:
     ...
     ValueError: parameter policyy (value 'uni') is unknown (did you mean 'policy'?)
     """
+    remedy = f"choose one of {', '.join(profile_names())}, or give the path of a .yaml file"
     if not isinstance(name, str):
-        raise ValueError(f"parameter profile is {name!r}; choose one of {', '.join(profile_names())}, or give the path of a .yaml file")
+        raise ValueError(f"parameter profile is {name!r}; {remedy}")
     path = Path(name) if name.endswith((".yaml", ".yml")) else notebook_folder() / "profiles" / f"{name}.yaml"
     if not path.is_file():
-        raise ValueError(
-            f"profile {name!r} is unknown{_near(name, profile_names())}; choose one of {', '.join(profile_names())}, or give the path of a .yaml file"
-        )
+        raise ValueError(f"profile {name!r} is unknown{_near(name, profile_names())}; {remedy}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -288,7 +322,7 @@ def describe() -> list[dict[str, str]]:
 
     Examples
     --------
-    >>> describe()[3]["parameter"], describe()[3]["takes"]
+    >>> describe()[4]["parameter"], describe()[4]["takes"]
     ('seed', 'a whole number from 0 to 2147483647')
     """
     default = Settings()

@@ -1,0 +1,751 @@
+"""The run folder: where the five stages meet.
+
+``reports/<run>/manifest.json`` says what ran on what; each stage has a folder with its tables, ``figures/*.png``,
+``summary.json`` and, written last, ``done.json`` with the fingerprint of what the stage was made from (the settings
+that can change it, the package's code, the versions it ran on, the stages before it).  A stage that was interrupted
+has no ``done.json``; one whose fingerprint no longer matches is stale; both are made anew.
+
+Every file is written whole or not at all, and a stage has one writer at a time.  The lock is the kernel's, so that of
+a dead process is free at once.  On file systems without locks (some network drives) a second writer is not noticed.
+
+Floor: imports `tarot_lite.settings` only; pandas and matplotlib are imported when a table or figure is saved.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import errno
+import fcntl
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tarot_lite import __version__
+from tarot_lite.settings import Settings, check_names, load_profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from tqdm import tqdm
+
+__all__ = [
+    "STAGES",
+    "Picture",
+    "RunError",
+    "Stage",
+    "fingerprint",
+    "is_done",
+    "note",
+    "parameters_in",
+    "progress",
+    "reports_folder",
+    "shared_folder",
+    "stage_fingerprint",
+    "start",
+    "write_atomic",
+]
+
+STAGES = (
+    "01_tiered_suites",
+    "02_sandboxed_execution",
+    "03_capability_estimation",
+    "04_curriculum_grpo",
+    "05_ablations",
+)
+"""The stages, and the names of their notebooks, in order."""
+
+_VERSIONS_OF = (
+    "numpy",
+    "pandas",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "trl",
+    "datasets",
+    "peft",
+    "accelerate",
+    "unsloth",
+)
+_LOCK_WAIT = 5.0  # seconds: the kernel of a killed run notices within one or two that its parent has gone
+_PARAMETERS = "# Parameters"  # how papermill begins the cell that it injects
+
+
+class RunError(RuntimeError):
+    """The run folder cannot be used; the message names the file, the cause and the remedy."""
+
+
+# ----------------------------------------------------------------------------------------------------------- files
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all, making its folder; after a crash the old file is still there.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    content
+        Text (written as UTF-8) or bytes.
+
+    Raises
+    ------
+    RunError
+        If the folder is read-only, the disk is full, or anything else keeps it from being written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder, "deep", "note.txt"), "four tiers").read_text()
+    'four tiers'
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+    return path
+
+
+@lru_cache(maxsize=1)
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(path: Path, error: OSError) -> RunError:
+    remedy = {
+        errno.ENOSPC: "free some space there",
+        errno.EDQUOT: "free some of your quota there",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "you may not write there",
+        errno.EPERM: "you may not write there",
+        errno.ENOTDIR: "a file is in the way of a folder",
+        errno.EEXIST: "a file is in the way of a folder",
+    }.get(error.errno or 0, "look at the folder")
+    return RunError(
+        f"cannot write {path}: {error.strerror or error}; {remedy}, or name another folder by the parameter reports"
+    )
+
+
+def _write_json(path: Path, value: Any) -> Path:
+    return write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: NumPy scalars and arrays, paths, sets."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def _read_json(path: Path) -> Any:
+    """Content of a JSON file; None if it is not there or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock for the moment of a read-change-write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        yield
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# ------------------------------------------------------------------------------------------------------ parameters
+
+
+def parameters_in(cells: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that the cells of a notebook give: those of its own cell, then those that papermill injected.
+
+    A parameters cell is one that assigns ``profile``, or that papermill wrote.  *Every* name in it is a parameter: that
+    is how a mistyped one is found, of which papermill itself only warns.
+
+    Parameters
+    ----------
+    cells
+        Sources of the cells run so far, oldest first; later ones win.
+    values
+        The notebook's variables, for values that are not plain literals.
+
+    Examples
+    --------
+    >>> parameters_in(['profile = "smoke"\\nseed = None', "x = 1", "# Parameters\\nseed = 3\\n"], {})
+    {'profile': 'smoke', 'seed': 3}
+    """
+    found: dict[str, Any] = {}
+    for cell in cells:
+        try:
+            body = ast.parse(cell).body
+        except SyntaxError:
+            continue  # not Python: the kernel has complained already
+        assigned = {}
+        for statement in body:
+            targets: list[ast.expr] = []
+            if isinstance(statement, ast.Assign):
+                targets = statement.targets
+            elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                targets = [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    try:
+                        assigned[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+                    except ValueError:
+                        assigned[target.id] = values.get(target.id)
+        if "profile" in assigned or cell.lstrip().startswith(_PARAMETERS):
+            found.update(assigned)
+    return found
+
+
+def _settings_of(variables: Mapping[str, Any]) -> Settings:
+    given = parameters_in(variables.get("In", ()), variables)
+    if not given:  # a script: only its variables are known
+        known = {item.name for item in fields(Settings)}
+        given = {name: value for name, value in variables.items() if name in known}
+    check_names(given)
+    given = {name: value for name, value in given.items() if value is not None}
+    return load_profile(given.pop("profile", "smoke"), **given)
+
+
+# ----------------------------------------------------------------------------------------------------- fingerprint
+
+
+@lru_cache(maxsize=1)
+def _code_hash() -> str:
+    """Hash of the package's code, less what only shows results."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if name not in ("report.py", "__main__.py"):
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "tarot_lite": __version__}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def fingerprint(*parts: Any) -> str:
+    """Short hash of plain values, the same in every process: 16 hexadecimal digits.
+
+    Examples
+    --------
+    >>> fingerprint("weak", 100) == fingerprint("weak", 100), fingerprint("weak", 100) == fingerprint("weak", 101)
+    (True, False)
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
+
+
+def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Settings) -> str:
+    """Hash of everything that a stage's results come from.
+
+    The settings that can change it (`Settings` knows from which stage on each one does), the package's code, the
+    versions of the libraries that compute, and the fingerprints of the stages before it that are done.
+
+    Examples
+    --------
+    >>> a, b = Settings(seed=1), Settings(seed=1, grpo_steps=5)
+    >>> [stage_fingerprint("x", n, a) == stage_fingerprint("x", n, b) for n in (STAGES[2], STAGES[3])]
+    [True, False]
+    """
+    number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
+    values = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
+    before = [_read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
+    return fingerprint(
+        stage_name, values, _code_hash(), _versions(), [(done or {}).get("fingerprint") for done in before]
+    )
+
+
+def _source(run_folder: str | Path, settings: Settings) -> Path:
+    """Run folder that earlier stages are read from."""
+    return Path(settings.parent) if settings.parent is not None else Path(run_folder)
+
+
+def is_done(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
+    """Whether a stage has finished, with these settings, this code and these versions."""
+    done = _read_json(Path(run_folder) / stage_name / "done.json")
+    return bool(done) and done.get("fingerprint") == stage_fingerprint(run_folder, stage_name, settings)
+
+
+def reports_folder(settings: Settings) -> Path:
+    """Folder of all runs: the parameter ``reports``, else ``reports/`` of the repository around us, or of the current folder."""
+    if settings.reports is not None:
+        return Path(settings.reports).expanduser()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "tarot_lite").is_dir():
+            return Path(os.path.relpath(folder / "reports"))
+    return Path("reports")
+
+
+# ----------------------------------------------------------------------------------------------------------- stage
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A saved figure that a notebook shows with its alt text; a web view without pictures shows the text.
+
+    Parameters
+    ----------
+    path
+        The PNG file.
+    alt
+        What a reader who cannot see it needs to know.
+    """
+
+    path: Path
+    alt: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        data = base64.b64encode(self.path.read_bytes()).decode()
+        return {"image/png": data, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
+@dataclass
+class Stage:
+    """One stage of one run, as its notebook sees it; made by `start`.
+
+    Parameters
+    ----------
+    name
+        One of `STAGES`.
+    settings
+        The profile with everything that was given on top.
+    run_folder
+        ``reports/<run>``.
+    """
+
+    name: str
+    settings: Settings
+    run_folder: Path
+    _print: str = field(repr=False, default="")
+    _began: float = field(repr=False, default_factory=time.monotonic)
+    _claims: dict[str, dict[str, Any]] = field(repr=False, default_factory=dict)
+    _figures: dict[str, dict[str, str]] = field(repr=False, default_factory=dict)
+    _files: list[str] = field(repr=False, default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this stage."""
+        return self.run_folder / self.name
+
+    def save_table(self, name: str, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> Path:
+        """Write a tidy table as ``<name>.csv``; the index is written only if it has a name.
+
+        Raises
+        ------
+        RunError
+            If it cannot be written.
+        """
+        import pandas as pd
+
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(list(table))
+        keep_index = any(level is not None for level in frame.index.names)
+        return self._kept(
+            write_atomic(self.folder / f"{name}.csv", frame.to_csv(index=keep_index, lineterminator="\n"))
+        )
+
+    def save_rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+        """Write rows that do not fit a table (texts, nested values) as ``<name>.jsonl``."""
+        lines = [json.dumps(row, ensure_ascii=False, default=_plain) + "\n" for row in rows]
+        return self._kept(write_atomic(self.folder / f"{name}.jsonl", "".join(lines)))
+
+    def save_figure(self, figure: Figure, name: str, alt: str, caption: str | None = None) -> Picture:
+        """Write a figure as ``figures/<name>.png``, close it, and return it for display as the last value of a cell.
+
+        Parameters
+        ----------
+        alt
+            What it shows, for a reader who cannot see it.
+        caption
+            Line below it in the report; None: the alt text.
+
+        Raises
+        ------
+        ValueError
+            If the alt text is empty.
+        RunError
+            If it cannot be written.
+        """
+        if not alt.strip():
+            raise ValueError(f"figure {name!r} has no alt text; say what it shows")
+        import matplotlib.pyplot as plt
+
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+        plt.close(figure)
+        path = self._kept(write_atomic(self.folder / "figures" / f"{name}.png", buffer.getvalue()))
+        self._figures[name] = {"file": f"figures/{name}.png", "alt": alt, "caption": caption or alt}
+        self._kept(_write_json(self.folder / "figures.json", list(self._figures.values())))
+        return Picture(path, alt)
+
+    def claim(
+        self,
+        claim: str,
+        evidence: str,
+        number: float | str | None,
+        interval: tuple[float, float] | str | None,
+        verdict: str,
+    ) -> None:
+        """Add a row to the run's claims table; the same claim again replaces its row.
+
+        Parameters
+        ----------
+        claim
+            What the paper, or this reproduction, says.
+        evidence
+            What was measured, on what.
+        number
+            What came out.
+        interval
+            Its 95 % interval, or None if it has none.
+        verdict
+            ``holds``, ``does not hold`` or ``undecided``, and why in a few words if needed.
+
+        Raises
+        ------
+        ValueError
+            If the verdict begins otherwise.
+        """
+        if not verdict.startswith(("holds", "does not hold", "undecided")):
+            raise ValueError(
+                f"claim {claim!r}: verdict is {verdict!r}; begin it with 'holds', 'does not hold' or 'undecided'"
+            )
+        row = {"claim": claim, "evidence": evidence, "number": number, "interval": interval, "verdict": verdict}
+        self._claims[claim] = json.loads(json.dumps(row, default=_plain))
+        self._kept(_write_json(self.folder / "claims.json", list(self._claims.values())))
+
+    def has(self, stage_name: str, file: str) -> bool:
+        """Whether an earlier stage left a file, made with these settings and this code."""
+        source = _source(self.run_folder, self.settings)
+        inherited = replace(self.settings, parent=None) if self.settings.parent else self.settings
+        return is_done(source, stage_name, inherited) and (source / stage_name / file).is_file()
+
+    def load(self, stage_name: str, file: str) -> Any:
+        """What a stage left: CSV as a DataFrame, JSONL as a list of rows, JSON as it is, else text.
+
+        Raises
+        ------
+        RunError
+            If there is no such file.
+        """
+        source = self.run_folder if stage_name == self.name else _source(self.run_folder, self.settings)
+        path = source / stage_name / file
+        if not path.is_file():
+            raise RunError(f"{path} is not there; run the notebook {stage_name} of this run first")
+        if path.suffix == ".csv":
+            import pandas as pd
+
+            return pd.read_csv(path)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return json.loads(text) if path.suffix == ".json" else text
+
+    def finish(self, **summary: Any) -> None:
+        """Declare the stage done: ``summary.json``, then ``done.json``, last and at once; the lock is given back.
+
+        Parameters
+        ----------
+        **summary
+            Numbers and short texts worth telling; what JSON holds.
+        """
+        self._kept(_write_json(self.folder / "summary.json", summary))
+        seconds = round(time.monotonic() - self._began, 1)
+        used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
+        with _locked(self.run_folder / ".manifest.lock"):
+            manifest = _read_json(self.run_folder / "manifest.json") or {}
+            manifest.setdefault("stages", {}).setdefault(self.name, {}).update(used)
+            _write_json(self.run_folder / "manifest.json", manifest)
+        _write_json(self.folder / "done.json", {"fingerprint": self._print, **used, "files": sorted(set(self._files))})
+        _release(self.folder)
+        global _current
+        if _current is self:
+            _current = None
+
+    def _kept(self, path: Path) -> Path:
+        self._files.append(path.relative_to(self.folder).as_posix())
+        return path
+
+
+def _peak_memory_mb() -> int:
+    """The most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) -> Stage:
+    """Begin a stage; the first call of its notebook, right after the parameters.
+
+    Checks the parameters, makes the run folder, takes the stage's lock, writes the manifest, seeds ``random`` and NumPy
+    (and torch, if it is imported already).  An older result of the stage counts as not done from here on.
+
+    Parameters
+    ----------
+    stage_name
+        One of `STAGES`.
+    variables
+        ``globals()`` of the notebook; None: the smoke profile as it is.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is unknown, mistyped or out of range; the message names it, its value and a near name.
+    RunError
+        If another process is at work on this stage, or the folder cannot be written.
+    """
+    settings = _settings_of(variables or {})
+    run_folder = reports_folder(settings) / settings.run_name
+    stage = Stage(stage_name, settings, run_folder)
+    folder = stage.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _take(folder, stage_name)
+        for name in ("done.json", "summary.json", "figures.json", "claims.json", "progress.log"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    stage._print = stage_fingerprint(run_folder, stage_name, settings)
+    with _locked(run_folder / ".manifest.lock"):
+        manifest = _read_json(run_folder / "manifest.json") or {"run": settings.run_name, "created": _now()}
+        manifest.update(
+            profile=settings.profile, settings=asdict(settings), versions=_versions(), machine=_machine(), git=_git()
+        )
+        manifest["settings"].update(reports=None, parent=None)  # places on this machine, of no use on another
+        manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": stage._print}
+        _write_json(run_folder / "manifest.json", manifest)
+    _seed(settings.seed)
+    global _current
+    _current = stage
+    return stage
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    import numpy as np
+
+    np.random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def shared_folder(stage: Stage, name: str) -> Path:
+    """A folder for what the stages of a run and its cells share, such as students; made if it is not there.
+
+    Its content is a cache: the module that fills it checks that it fits the settings.
+
+    Raises
+    ------
+    RunError
+        If it cannot be made.
+    """
+    folder = _source(stage.run_folder, stage.settings) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return folder
+
+
+# ------------------------------------------------------------------------------------------------------------ lock
+
+_held: dict[Path, io.TextIOWrapper] = {}
+
+
+def _take(folder: Path, stage_name: str) -> None:
+    """Lock a stage for this process, waiting a moment for one that is about to die.
+
+    A POSIX record lock: it ends with its process, and forked children, which may outlive it, do not share it.
+    """
+    key = folder.resolve()
+    file = _held.pop(key, None) or (folder / ".lock").open("a+")
+    deadline = time.monotonic() + _LOCK_WAIT
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                break  # a file system without locks
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise RunError(
+                f"stage {stage_name} in {folder} is being written by {holder}; wait for it, stop it, "
+                "or give this run another name by the parameter run"
+            ) from None
+        break
+    file.seek(0)
+    file.truncate()
+    file.write(f"process {os.getpid()} since {_now()}")
+    file.flush()
+    _held[key] = file
+
+
+def _release(folder: Path) -> None:
+    file = _held.pop(folder.resolve(), None)
+    if file is not None:
+        file.close()  # closing gives a record lock back
+
+
+# -------------------------------------------------------------------------------------------------------- manifest
+
+
+def _machine() -> dict[str, Any]:
+    """What the run is on; nothing that names the machine or its user."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": _gpu(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+@lru_cache(maxsize=1)
+def _gpu() -> str | None:
+    return _said_by("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the repository that the package is run from; None if it is installed."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    commit = _said_by("git", "-C", str(root), "rev-parse", "HEAD")
+    changed = _said_by(
+        "git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "tarot_lite", "notebooks"
+    )
+    return {"commit": commit, "changed_since": bool(changed)} if commit else None
+
+
+def _said_by(*command: str) -> str | None:
+    """What a program prints; None if it is not there, fails or says nothing."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None if result.returncode == 0 else None
+
+
+# -------------------------------------------------------------------------------------------------------- progress
+
+_current: Stage | None = None
+
+
+def _watched() -> bool:
+    """Whether a person looks at this process: Jupyter's server names its kernels' session, papermill and nbval do not."""
+    return "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules or sys.stderr.isatty()
+
+
+def progress(
+    iterable: Iterable[Any] | None = None, desc: str = "", total: int | None = None, initial: int = 0
+) -> tqdm[Any]:
+    """A tqdm bar where somebody looks; elsewhere one that writes to the stage's ``progress.log``.
+
+    So nothing of it gets into a stored notebook, and ``python -m tarot_lite run`` can still show it.
+
+    Parameters
+    ----------
+    iterable
+        What to go through; None: call ``update`` yourself.
+    desc
+        A few words on what is being done.
+    total
+        Number of steps, if the iterable does not know it.
+    initial
+        Steps that are done already.
+
+    Examples
+    --------
+    >>> [2 * n for n in progress([1, 2, 3], "doubling")]
+    [2, 4, 6]
+    """
+    if _watched():
+        from tqdm.auto import tqdm as shown
+
+        return shown(iterable, desc=desc, total=total, initial=initial, leave=False)
+    from tqdm import tqdm
+
+    if _current is None:
+        return tqdm(iterable, desc=desc, total=total, disable=True)
+    try:
+        log = (_current.folder / "progress.log").open("a", encoding="utf-8")
+    except OSError:  # a bar is not worth stopping for
+        return tqdm(iterable, desc=desc, total=total, initial=initial, disable=True)
+    return tqdm(iterable, desc=desc, total=total, initial=initial, file=log, mininterval=1.0, ncols=90, ascii=" =")
+
+
+def note(text: str) -> None:
+    """Say in one line what goes on: on the screen where somebody looks, else in the stage's ``progress.log``."""
+    if _watched():
+        print(text)
+    elif _current is not None:
+        with (_current.folder / "progress.log").open("a", encoding="utf-8") as log:
+            log.write(text + "\n")
