@@ -87,7 +87,7 @@ def learn(texts: Sequence[str], function: bool = False) -> Format:
     for form in _shapes():
         if _explains(form, texts):
             return form
-    return Format("lines", _Lines.parse, _Lines.render)
+    return _line_by_line(texts)
 
 
 def _arguments(text: str) -> Value:
@@ -149,23 +149,57 @@ def _line(values: Sequence[Value]) -> str:
     return " ".join(str(value) for value in values)
 
 
-class _Lines:
-    """The fallback: every line a list of scalars; a line that is no list of single-blank tokens stays one text."""
+def _line_by_line(texts: Sequence[str]) -> Format:
+    """The fallback.  The same number of lines everywhere: each has its own meaning; else they are a list of like ones.
 
-    @staticmethod
+    A line with the same number of tokens everywhere is a record, else a list; one that single blanks do not divide
+    stays one text.
+    """
+    pages = [_exact_lines(text) for text in texts]
+    counts = {len(page) for page in pages}
+    if len(counts) > 1:
+        every = {line for page in pages for line in page}
+        kind = _line_kind(every)
+        return _lines_format("lines of one kind", list, lambda at: kind)
+    kinds = [_line_kind({page[at] for page in pages}) for at in range(counts.pop())]
+    return _lines_format("lines", tuple, lambda at: kinds[min(at, len(kinds) - 1)])
+
+
+def _lines_format(name: str, many: type, kind: Callable[[int], str]) -> Format:
     def parse(text: str) -> Value:
-        return tuple(_Lines._parse_line(line) for line in _split(text))
+        return many(_read_line(line, kind(at)) for at, line in enumerate(_exact_lines(text)))
 
-    @staticmethod
-    def _parse_line(line: str) -> Value:
-        tokens = line.rstrip().split(" ")
-        if len(tokens) == 1 or not all(tokens):
-            return scalar(line.rstrip())
-        return [scalar(token) for token in tokens]
-
-    @staticmethod
     def render(value: Value) -> str:
-        return "".join((_line(line) if isinstance(line, list) else str(line)) + "\n" for line in value)
+        return "".join((_line(line) if isinstance(line, list | tuple) else str(line)) + "\n" for line in value)
+
+    return Format(name, parse, render)
+
+
+def _exact_lines(text: str) -> list[str]:
+    """Here an empty line at the end counts: it may be an empty list."""
+    return [line.rstrip() for line in text.removesuffix("\n").split("\n")]
+
+
+def _line_kind(lines: set[str]) -> str:
+    tokens = [line.split(" ") if line else [] for line in lines]
+    if not all(all(line) for line in tokens):
+        return "text"
+    numbers = all(isinstance(scalar(token), int | float) for line in tokens for token in line)
+    widths = {len(line) for line in tokens}
+    if widths == {1}:
+        return "scalar"
+    if len(widths) == 1 and len(lines) > 1:
+        return "record"
+    return "list" if numbers or widths != {0, 1} else "scalar"
+
+
+def _read_line(line: str, kind: str) -> Value:
+    if kind == "text":
+        return line
+    tokens = [scalar(token) for token in line.split()]
+    if kind == "scalar":
+        return tokens[0] if len(tokens) == 1 else line
+    return tuple(tokens) if kind == "record" else tokens
 
 
 # --- blocks: a header that holds a count, and a body that obeys it --------------------------------------------

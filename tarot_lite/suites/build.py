@@ -1,0 +1,439 @@
+"""Stage 1: propose, prove, calibrate -- problems in, four-tier suites out."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem, ProblemError, TestCase, Tier, to_row
+from tarot_lite.sandbox import Execution, Limits, Sandbox, SandboxError
+from tarot_lite.suites.calibration import KillMatrix, assign
+from tarot_lite.suites.candidates import Candidate, Mutants, Pool, fuelled
+from tarot_lite.suites.coverage import Trace, measure, read_trace, traced
+from tarot_lite.suites.formats import FormatError
+from tarot_lite.suites.proof import Proven, Rejection, other_world, prove, screen
+from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, Proposer
+from tarot_lite.suites.report import SuiteReport
+from tarot_lite.suites.store import Store
+
+__all__ = ["TIERS", "build"]
+
+TIERS = ("assign", "check")
+_CHUNK = 16  # problems whose programs are run together, so that all workers stay busy
+_LEAST = 40  # runs: a calibration by fewer would say nothing
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The settings of one build."""
+
+    sandbox: Sandbox
+    proposers: tuple[Proposer, ...]
+    pool: tuple[Pool, ...]
+    seed: int
+    tiers: str
+    per_tier: int | None
+    max_input_kb: float
+    steps: int
+    coverage: bool
+
+    @property
+    def trace_limit(self) -> int:
+        """Lines a run may take before the problem counts as too slow to calibrate."""
+        return max(1, self.steps // _LEAST)
+
+
+@dataclass
+class _Work:
+    """One problem on its way."""
+
+    problem: Problem
+    proposals: list[Proposal] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    proven: list[Proven] = field(default_factory=list)
+    traces: list[Trace | None] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    matrix: KillMatrix | None = None
+    reason: str = ""
+    too_slow: bool = False
+
+    def stop(self, reason: str) -> None:
+        """No suite for this problem."""
+        self.reason = self.reason or reason
+
+    @property
+    def reference(self) -> str:
+        return self.problem.program(self.problem.reference or "")
+
+
+def build(
+    problems: Iterable[Problem | ProblemError],
+    sandbox: Sandbox,
+    proposers: Sequence[Proposer] | None = None,
+    pool: Sequence[Pool] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool = True,
+    tiers: Literal["assign", "check"] = "assign",
+    per_tier: int | None = None,
+    max_input_kb: float = 256,
+    steps: int = 20_000_000,
+    coverage: bool = True,
+) -> SuiteReport:
+    """Make a proven and calibrated suite for every problem that has a usable reference.
+
+    Parameters
+    ----------
+    problems
+        Any iterable, read as it is needed.  A `ProblemError` in it (a broken row, see `sources.read`) is reported.
+    sandbox
+        Where references and candidates run.
+    proposers
+        Where inputs come from; None is `Given` and `Mutation`.
+    pool
+        Where candidate programs come from; None is `Mutants`.
+    seed
+        Of all choices; the same seed gives the same files.
+    folder
+        Every finished problem is kept there, and a build that was killed goes on where it was.  Final files are
+        written there too (`SuiteReport.save`).  None keeps nothing.
+    progress
+        Show a bar.
+    tiers
+        ``"assign"`` -- tiers by measured difficulty, the smallest suite; ``"check"`` -- keep the given tests and
+        their tiers, and report whether the measurement agrees.
+    per_tier
+        At most so many tests a tier when assigning; None takes as many as it needs to reject all that can be.
+    max_input_kb
+        Larger inputs are dropped, in KiB.
+    steps
+        Lines of Python that calibrating one problem may take, by estimate: fewer tests and candidates are used
+        for slow references, and very slow ones keep their given tiers unmeasured.
+    coverage
+        Measure lines and branches of the reference that the suite reaches.
+
+    Returns
+    -------
+    SuiteReport
+        The problems with their suites, and what happened, as tables.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or `folder` holds a build with other settings.
+
+    Examples
+    --------
+    >>> tests = (TestCase("3\\n5 1 2\\n", "8"), TestCase("2\\n7 -7\\n", "0"))
+    >>> problem = Problem("sum", "Add n numbers.", tests, "input()\\nprint(sum(map(int, input().split())))")
+    >>> with Sandbox(workers=1) as sandbox:
+    ...     report = build([problem], sandbox, progress=False)
+    >>> len(report.problems)
+    1
+    """
+    if tiers not in TIERS:
+        raise ValueError(f"tiers is {tiers!r}; use one of {', '.join(map(repr, TIERS))}")
+    for name, value in (("per_tier", per_tier), ("max_input_kb", max_input_kb), ("steps", steps)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value!r}; give a number above 0")
+    plan = _Plan(
+        sandbox,
+        tuple(proposers if proposers is not None else (Given(), Mutation())),
+        tuple(pool if pool is not None else (Mutants(),)),
+        seed,
+        tiers,
+        per_tier,
+        max_input_kb,
+        steps,
+        coverage,
+    )
+    settings = {
+        "seed": seed,
+        "tiers": tiers,
+        "per_tier": per_tier,
+        "max_input_kb": max_input_kb,
+        "steps": steps,
+        "coverage": coverage,
+        "proposers": [_describe(proposer) for proposer in plan.proposers],
+        "pool": [_describe(source) for source in plan.pool],
+    }
+    store = Store(folder, settings)
+    records: list[dict[str, Any]] = []
+    for chunk in _chunks(_bar(problems, progress)):
+        records += _build_chunk(chunk, plan, store)
+    report = SuiteReport(records, settings)
+    if folder is not None:
+        report.save(folder)
+    return report
+
+
+def _describe(part: Any) -> str:
+    """Settings of a proposer or pool; contents that are long are named by their fingerprint."""
+    return str(part.describe()) if hasattr(part, "describe") else repr(part)
+
+
+def _bar(problems: Iterable[Any], progress: bool) -> Iterable[Any]:
+    if not progress:
+        return problems
+    from tqdm.auto import tqdm
+
+    return tqdm(problems, desc="suites", unit="problem", disable=None)
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _build_chunk(chunk: Sequence[Problem | ProblemError], plan: _Plan, store: Store) -> list[dict[str, Any]]:
+    results: list[dict[str, Any] | _Work] = []
+    for item in chunk:
+        if isinstance(item, ProblemError):
+            results.append({"problem_id": None, "status": "broken", "reason": str(item)})
+        else:
+            results.append(store.finished(item) or _Work(item))
+    works = [item for item in results if isinstance(item, _Work)]
+    if works:
+        try:
+            _propose(works, plan)
+            _probe(works, plan)
+            _prove(works, plan)
+            _trace(works, plan)
+            _calibrate(works, plan)
+        except SandboxError as failure:
+            raise SandboxError(f"{failure}; finished problems are kept, start the build again to go on") from failure
+    records = [_record(item, plan) if isinstance(item, _Work) else item for item in results]
+    for item, record in zip(results, records, strict=True):
+        if isinstance(item, _Work):
+            store.add(item.problem, record)
+    return records
+
+
+def _going(works: Iterable[_Work]) -> list[_Work]:
+    return [work for work in works if not work.reason]
+
+
+# --- the steps ------------------------------------------------------------------------------------------------
+
+
+def _propose(works: Sequence[_Work], plan: _Plan) -> None:
+    for work in works:
+        if not (work.problem.reference or "").strip():
+            work.stop("no reference solution")
+            continue
+        try:
+            compile(work.reference, "<reference>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            work.stop(f"reference is no Python 3: {error}")
+            continue
+        proposals = [proposal for proposer in plan.proposers for proposal in proposer.propose(work.problem, plan.seed)]
+        work.proposals, work.rejections = screen(proposals, plan.max_input_kb)
+        if not work.proposals:
+            work.stop("no usable input" + (f": {work.rejections[0].detail}" if work.rejections else ""))
+
+
+def _probe(works: Sequence[_Work], plan: _Plan) -> None:
+    """Run the reference on the first inputs: find out early if it hangs, fails, or is too slow to calibrate."""
+    going = _going(works)
+    few = [[proposal.input for proposal in work.proposals[:2]] for work in going]
+    runs = plan.sandbox.run_many([(work.reference, inputs) for work, inputs in zip(going, few, strict=True)])
+    traces = plan.sandbox.run_many(
+        [(traced(work.reference, plan.trace_limit), inputs) for work, inputs in zip(going, few, strict=True)]
+    )
+    for work, run, trace in zip(going, runs, traces, strict=True):
+        if all(one.verdict is Verdict.TIMEOUT for one in run):
+            work.stop(f"reference hangs: {run[0].error}")
+        elif all("ModuleNotFoundError" in one.error or "ImportError" in one.error for one in run):
+            work.stop(f"reference needs a module that the sandbox lacks: {run[0].error}")
+        work.too_slow = any(one.steps >= plan.trace_limit for one in map(_read, trace) if one is not None)
+        if work.too_slow:  # prove what is given, propose no more
+            work.proposals = [proposal for proposal in work.proposals if proposal.source == "given"] or work.proposals[:4]
+
+
+def _read(run: Execution) -> Trace | None:
+    return read_trace(run.stdout)
+
+
+def _prove(works: Sequence[_Work], plan: _Plan) -> None:
+    going = _going(works)
+    jobs = []
+    for work in going:
+        inputs = [proposal.input for proposal in work.proposals]
+        jobs += [(work.reference, inputs), (other_world(work.reference), inputs)]
+    runs = iter(plan.sandbox.run_many(jobs))
+    for work in going:
+        work.proven, rejections = prove(work.problem, work.proposals, next(runs), next(runs))
+        work.rejections += rejections
+        if not work.proven:
+            counts = Counter(rejection.reason for rejection in rejections)
+            reason, _ = counts.most_common(1)[0]
+            example = next(rejection.detail for rejection in rejections if rejection.reason == reason)
+            work.stop(f"no input could be proven, mostly: {reason} ({example})")
+
+
+def _trace(works: Sequence[_Work], plan: _Plan) -> None:
+    """Count steps and lines; inputs whose run is too long for the calibration are dropped."""
+    going = [work for work in _going(works) if not work.too_slow]
+    jobs = [
+        (traced(work.reference, plan.trace_limit), [proven.test.input for proven in work.proven]) for work in going
+    ]
+    for work, runs in zip(going, plan.sandbox.run_many(jobs), strict=True):
+        work.traces = [_read(run) for run in runs]
+        quick = []
+        for proven, trace in zip(work.proven, work.traces, strict=True):
+            if trace is not None and trace.steps >= plan.trace_limit and proven.source != "given":
+                detail = f"the reference takes {plan.trace_limit:,} lines or more"
+                work.rejections.append(Rejection(proven.source, "too slow", detail, proven.test.input[:120]))
+            else:
+                quick.append((proven, trace))
+        work.proven, work.traces = [pair[0] for pair in quick], [pair[1] for pair in quick]
+        longest = max((trace.steps for trace in work.traces if trace is not None), default=0)
+        if longest >= plan.trace_limit:
+            work.too_slow = True
+
+
+def _calibrate(works: Sequence[_Work], plan: _Plan) -> None:
+    going = [work for work in _going(works) if not work.too_slow]
+    jobs = []
+    for work in going:
+        steps = [trace.steps for trace in work.traces if trace is not None] or [plan.trace_limit]
+        runs = plan.steps / max(1.0, sum(steps) / len(steps))
+        candidates = [one for source in plan.pool for one in source.candidates(work.problem, plan.seed)]
+        work.candidates = candidates[: max(8, int(runs / len(work.proven)))]
+        inputs = [proven.test.input for proven in work.proven]
+        budget = 4 * max(steps) + 1000
+        jobs += [(_limited(work.problem.program(one.code), budget), inputs) for one in work.candidates]
+    results = iter(plan.sandbox.run_many(jobs, limits=_candidate_limits(plan.sandbox.limits)))
+    for work in going:
+        columns = []
+        for _ in work.candidates:
+            runs_of_one = next(results)
+            columns.append([not _right(work.problem, proven.test, run) for proven, run in zip(work.proven, runs_of_one, strict=True)])
+        rows = zip(*columns, strict=True) if columns else ([()] * len(work.proven))
+        work.matrix = KillMatrix(tuple(tuple(row) for row in rows))
+
+
+def _candidate_limits(limits: Limits) -> Limits:
+    """The step budget ends nearly every endless candidate; this is the back-stop for the others."""
+    from dataclasses import replace
+
+    return replace(limits, cpu_seconds=min(limits.cpu_seconds, 2.0))
+
+
+def _limited(program: str, budget: int) -> str:
+    try:
+        return fuelled(program, budget)
+    except (SyntaxError, ValueError, RecursionError):  # a given candidate may be no Python at all
+        return program
+
+
+def _right(problem: Problem, test: TestCase, run: Execution) -> bool:
+    return run.verdict is Verdict.PASSED and problem.answers(test, run.stdout)
+
+
+# --- the record of one problem --------------------------------------------------------------------------------
+
+
+def _record(work: _Work, plan: _Plan) -> dict[str, Any]:
+    """Everything that is known about one problem, as plain JSON."""
+    record: dict[str, Any] = {
+        "problem_id": work.problem.problem_id,
+        "status": "rejected" if work.reason else "not calibrated" if work.too_slow else "built",
+        "reason": work.reason,
+        "rejections": [asdict(rejection) for rejection in work.rejections],
+    }
+    if work.reason:
+        return record
+    matrix = work.matrix or KillMatrix(tuple(() for _ in work.proven))
+    extreme = _features(work)
+    given = [proven.source == "given" for proven in work.proven]
+    missing: dict[Tier, str] = {}
+    dropped: dict[int, str] = {}
+    tiers: list[Tier | None] = [proven.test.tier for proven in work.proven]
+    if work.too_slow:
+        record["reason"] = (
+            f"the reference takes {plan.trace_limit:,} lines or more on one input: not calibrated, given tiers kept; "
+            "raise steps to calibrate it"
+        )
+        kept = list(range(len(work.proven)))
+    elif plan.tiers == "check":
+        kept = [at for at, is_given in enumerate(given) if is_given]
+        dropped = {at: "measured only: tiers are checked, not assigned" for at, is_given in enumerate(given) if not is_given}
+        missing = {tier: "the given suite has no proven test of it" for tier in Tier if tier not in [tiers[at] for at in kept]}
+    else:
+        sizes = [len(proven.test.input) for proven in work.proven]
+        result = assign(matrix, [bool(names) for names in extreme], sizes, given, plan.per_tier)
+        tiers, kept, dropped, missing = list(result.tiers), list(result.kept), result.dropped, result.missing
+    rows = [
+        _test_row(work, matrix, at, tiers[at], at in kept, dropped.get(at, ""), extreme[at]) for at in range(len(tiers))
+    ]
+    tests = [_final_test(work, matrix, at, tiers[at], plan) for at in kept]
+    record |= {
+        "tests": rows,
+        "kept": kept,
+        "missing": {tier.value: why for tier, why in missing.items()},
+        "candidates": [
+            {"name": one.name, "kind": one.kind, "rejected": sum(row[at] for row in matrix.rejects)}
+            for at, one in enumerate(work.candidates)
+        ],
+        "matrix": ["".join("#" if rejected else "." for rejected in row) for row in matrix.rejects],
+        "wrong": len(matrix.killable),
+        "given_score": matrix.score([at for at, is_given in enumerate(given) if is_given]) if work.matrix else None,
+        "kept_score": matrix.score(kept) if work.matrix else None,
+        "coverage": _coverage(work, kept) if plan.coverage and not work.too_slow else None,
+        "row": to_row(work.problem.with_tests(tests)),
+    }
+    return record
+
+
+def _features(work: _Work) -> list[tuple[str, ...]]:
+    try:
+        model = InputModel.of(work.problem)
+    except FormatError:
+        return [()] * len(work.proven)
+    return [model.features(proven.test.input) for proven in work.proven]
+
+
+def _test_row(
+    work: _Work, matrix: KillMatrix, at: int, tier: Tier | None, kept: bool, why: str, features: Sequence[str]
+) -> dict[str, Any]:
+    proven = work.proven[at]
+    low, high = matrix.interval(at)
+    trace = work.traces[at] if work.traces else None
+    return {
+        "test": at,
+        "source": proven.source,
+        "given": proven.test.tier.value if proven.test.tier else None,
+        "tier": tier.value if tier else None,
+        "kept": kept,
+        "dropped": why,
+        "difficulty": round(matrix.difficulty(at), 6) if work.matrix else None,
+        "low": round(low, 6),
+        "high": round(high, 6),
+        "rejects": len(matrix.rows[at]),
+        "features": list(features),
+        "steps": trace.steps if trace else None,
+        "what": proven.what,
+        "input": proven.test.input,
+        "output": proven.test.output,
+    }
+
+
+def _final_test(work: _Work, matrix: KillMatrix, at: int, tier: Tier | None, plan: _Plan) -> TestCase:
+    proven = work.proven[at]
+    test = TestCase(proven.test.input, proven.test.output, tier, proven.test.reason)
+    if work.matrix is None or plan.tiers == "check" or (proven.source == "given" and tier is proven.test.tier):
+        return test
+    share = f"rejects {len(matrix.rows[at])} of {len(matrix.killable)} wrong programs"
+    return TestCase(test.input, test.output, tier, f"{proven.what}; {share}" if proven.what else share)
+
+
+def _coverage(work: _Work, kept: Sequence[int]) -> dict[str, int] | None:
+    found = measure(work.problem, [work.traces[at] for at in kept])
+    return asdict(found) if found else None

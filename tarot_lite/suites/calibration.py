@@ -1,0 +1,249 @@
+"""How hard is a test, and what does it add?  Pure functions of the kill matrix.
+
+The *kill matrix* says which candidate fails which test.  A candidate that no test rejects may well be right, and is
+left out.  The *difficulty* of a test is the share of the others that it rejects: a basic test lets most wrong
+programs pass, a complex one few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tarot_lite.problems import Tier
+
+__all__ = ["Assignment", "KillMatrix", "assign", "wilson"]
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """The Wilson interval (95 % by default) of a share; (0, 1) without trials.
+
+    Examples
+    --------
+    >>> low, high = wilson(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.49, 0.943)
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    share, square = successes / trials, z * z
+    centre = (share + square / (2 * trials)) / (1 + square / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials)) / (1 + square / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True)
+class KillMatrix:
+    """Which test rejects which candidate.
+
+    Parameters
+    ----------
+    rejects
+        One row a test, one column a candidate.
+
+    Examples
+    --------
+    >>> matrix = KillMatrix(((True, False, False), (True, True, False)))
+    >>> matrix.killable, matrix.difficulty(0), matrix.score([0])
+    (frozenset({0, 1}), 0.5, 0.5)
+    """
+
+    rejects: tuple[tuple[bool, ...], ...]
+
+    @cached_property
+    def rows(self) -> tuple[frozenset[int], ...]:
+        """For each test the candidates that it rejects."""
+        return tuple(frozenset(at for at, rejected in enumerate(row) if rejected) for row in self.rejects)
+
+    @cached_property
+    def killable(self) -> frozenset[int]:
+        """Candidates that some test rejects, so that they are certainly wrong."""
+        return frozenset().union(*self.rows)
+
+    def difficulty(self, test: int) -> float:
+        """Share of the wrong candidates that the test rejects; 0 if there is none."""
+        return len(self.rows[test]) / len(self.killable) if self.killable else 0.0
+
+    def interval(self, test: int) -> tuple[float, float]:
+        """95 % interval of the difficulty."""
+        return wilson(len(self.rows[test]), len(self.killable))
+
+    def score(self, tests: Sequence[int]) -> float:
+        """Mutation score: share of the wrong candidates that some of these tests rejects; 1 if there is none."""
+        if not self.killable:
+            return 1.0
+        return len(frozenset().union(*(self.rows[test] for test in tests))) / len(self.killable)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Tiers measured, and the smallest suite that was found.
+
+    Parameters
+    ----------
+    tiers
+        One a test; None for a test that rejects nothing, or what another rejects.
+    kept
+        The chosen tests, in tier order, within a tier from easy to hard.
+    dropped
+        Why a test was not kept, by test.
+    missing
+        Why a tier has no test, by tier.
+    """
+
+    tiers: tuple[Tier | None, ...]
+    kept: tuple[int, ...]
+    dropped: dict[int, str]
+    missing: dict[Tier, str]
+
+
+def assign(
+    matrix: KillMatrix,
+    extreme: Sequence[bool],
+    sizes: Sequence[int],
+    preferred: Sequence[bool] | None = None,
+    per_tier: int | None = None,
+) -> Assignment:
+    """Give every useful test its tier, and choose a smallest suite.
+
+    1. Tests that reject nothing, or just what another test rejects, are dropped (the preferred, then the shorter
+       input stays).
+    2. *edge*: tests at a boundary of the format that reject a candidate which no ordinary test rejects; if there is
+       none, the boundary test that rejects most.
+    3. The rest is cut by difficulty into three bands, never through equal difficulties: *basic* < *intermediate* <
+       *complex*.
+    4. One test a tier (the middle one; the hardest of complex), then greedily the test that rejects most of what is
+       still missed, until the suite rejects all that the tests can reject.
+
+    Parameters
+    ----------
+    matrix
+        The kill matrix.
+    extreme
+        Whether a test has boundary features.
+    sizes
+        Length of the input, in characters.
+    preferred
+        Tests to keep before others that do the same (the given ones); None prefers none.
+    per_tier
+        At most so many tests a tier, >= 1; None takes as many as step 4 wants.
+
+    Examples
+    --------
+    >>> matrix = KillMatrix(((True, False, False, False), (True, True, False, False), (True, True, True, False),
+    ...                      (False, False, False, True), (False, False, False, False)))
+    >>> result = assign(matrix, [False, False, False, True, False], [2, 4, 6, 1, 9])
+    >>> [tier.value if tier else None for tier in result.tiers], result.kept, result.dropped
+    (['basic', 'intermediate', 'complex', 'edge', None], (0, 1, 2, 3), {4: 'rejects no candidate'})
+    """
+    preferred = preferred or [False] * len(sizes)
+    order = sorted(range(len(sizes)), key=lambda test: (not preferred[test], sizes[test], test))
+    useful, dropped = _distinct(matrix, order)
+    ordinary = [test for test in useful if not extreme[test]]
+    boundary = [test for test in useful if extreme[test]]
+    edge = _edge_tests(matrix, ordinary, boundary)
+    while len(edge) > 1 and len({matrix.difficulty(test) for test in set(useful) - set(edge)}) < 3:
+        edge.pop()  # few inputs: the ordinary tiers need it more
+    ordinary = sorted(set(useful) - set(edge), key=lambda test: (matrix.difficulty(test), sizes[test], test))
+    tiers: list[Tier | None] = [None] * len(sizes)
+    for test in edge:
+        tiers[test] = Tier.EDGE
+    bands = _bands(matrix, ordinary)
+    for tier, band in bands.items():
+        for test in band:
+            tiers[test] = tier
+    kept = _smallest(matrix, bands | {Tier.EDGE: edge}, per_tier)
+    for test in useful:
+        if test not in kept:
+            dropped[test] = "rejects nothing that the suite does not reject"
+    missing = _missing(matrix, ordinary, bands, edge)
+    final = sorted(kept, key=lambda test: (tiers[test].rank if tiers[test] else 0, matrix.difficulty(test), test))  # type: ignore[union-attr]
+    return Assignment(tuple(tiers), tuple(final), dict(sorted(dropped.items())), missing)
+
+
+def _distinct(matrix: KillMatrix, order: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    first: dict[frozenset[int], int] = {}
+    dropped = {}
+    for test in order:
+        row = matrix.rows[test]
+        if not row:
+            dropped[test] = "rejects no candidate"
+        elif row in first:
+            dropped[test] = f"rejects the same candidates as test {first[row]}"
+        else:
+            first[row] = test
+    return list(first.values()), dropped
+
+
+def _edge_tests(matrix: KillMatrix, ordinary: Sequence[int], boundary: Sequence[int]) -> list[int]:
+    """Boundary tests with rejections of their own, the most first; without any, the boundary test that rejects most."""
+    caught: frozenset[int] = frozenset().union(*(matrix.rows[test] for test in ordinary))
+    edge: list[int] = []
+    for test in sorted(boundary, key=lambda test: (-len(matrix.rows[test] - caught), test)):
+        if matrix.rows[test] - caught:
+            edge.append(test)
+            caught |= matrix.rows[test]
+    if not edge and boundary:
+        edge = [max(boundary, key=lambda test: (len(matrix.rows[test]), -test))]
+    return edge
+
+
+def _bands(matrix: KillMatrix, ordinary: Sequence[int]) -> dict[Tier, list[int]]:
+    """Cut tests, sorted by difficulty, into bands of about equal size, ties together."""
+    levels: list[list[int]] = []
+    for test in ordinary:
+        if levels and matrix.difficulty(levels[-1][0]) == matrix.difficulty(test):
+            levels[-1].append(test)
+        else:
+            levels.append([test])
+    names = {1: (Tier.BASIC,), 2: (Tier.BASIC, Tier.COMPLEX)}.get(
+        len(levels), (Tier.BASIC, Tier.INTERMEDIATE, Tier.COMPLEX)
+    )
+    bands: dict[Tier, list[int]] = {}
+    for number, tier in enumerate(names):
+        later = len(names) - number - 1
+        band: list[int] = []
+        want = math.ceil(sum(map(len, levels)) / (later + 1))
+        while levels and len(levels) > later and (not band or len(band) + len(levels[0]) / 2 <= want or not later):
+            band += levels.pop(0)
+        if band:
+            bands[tier] = band
+    return bands
+
+
+def _smallest(matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | None) -> list[int]:
+    room = {tier: per_tier or len(band) for tier, band in tests.items()}
+    where = {test: tier for tier, band in tests.items() for test in band}
+    kept: list[int] = []
+
+    def keep(test: int) -> None:
+        kept.append(test)
+        room[where[test]] -= 1
+
+    for tier, band in tests.items():
+        if band:
+            keep(band[-1] if tier is Tier.COMPLEX else band[0] if tier is Tier.EDGE else band[(len(band) - 1) // 2])
+    missed = set(matrix.killable).difference(*(matrix.rows[test] for test in kept))
+    while missed:
+        open_tests = [test for test in where if test not in kept and room[where[test]] > 0]
+        best = max(open_tests, key=lambda test: (len(matrix.rows[test] & missed), -test), default=None)
+        if best is None or not matrix.rows[best] & missed:
+            break
+        keep(best)
+        missed -= matrix.rows[best]
+    return kept
+
+
+def _missing(
+    matrix: KillMatrix, ordinary: Sequence[int], bands: dict[Tier, list[int]], edge: Sequence[int]
+) -> dict[Tier, str]:
+    levels = len({matrix.difficulty(test) for test in ordinary})
+    why = f"the proposed inputs have {levels} distinct difficult{'y' if levels == 1 else 'ies'}; three tiers need three"
+    if not matrix.killable:
+        why = "no input rejects any candidate: all candidates may be right, or the inputs too weak"
+    missing = {tier: why for tier in list(Tier)[:3] if tier not in bands}
+    if not edge:
+        missing[Tier.EDGE] = "no useful input lies at a boundary of the format" if matrix.killable else why
+    return missing

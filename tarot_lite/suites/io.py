@@ -1,0 +1,108 @@
+"""Suites as files: JSONL in the published form, a `datasets` folder, and the Hub."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["load_dataset_rows", "push", "write_atomic", "write_dataset", "write_rows"]
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    os.replace(part, path)
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    r"""Write rows byte for byte as the published JSONL has them: compact, ASCII, slashes escaped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.jsonl"
+    >>> write_rows(path, [{"problem": "a/b é"}])
+    >>> print(path.read_text(), end="")
+    {"problem":"a\/b \u00e9"}
+    """
+    lines = (json.dumps(row, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/") + "\n" for row in rows)
+    write_atomic(path, "".join(lines))
+
+
+def write_dataset(folder: str | Path, rows: Sequence[Mapping[str, Any]], card: str, split: str = "train") -> None:
+    """Write a folder that ``datasets.load_dataset`` reads and the Hub shows: one Parquet file and ``README.md``.
+
+    Columns whose values differ in kind from row to row (Arrow cannot hold them) become JSON text, which
+    `problems.from_row` reads as well.
+    """
+    folder = Path(folder)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    path = folder / "data" / f"{split}-00000-of-00001.parquet"
+    part = path.with_name(path.name + ".part")
+    _dataset(rows).to_parquet(str(part))
+    os.replace(part, path)
+    write_atomic(folder / "README.md", card)
+
+
+def load_dataset_rows(folder: str | Path, split: str = "train") -> list[dict[str, Any]]:
+    """The rows of a folder that `write_dataset` wrote, as they were."""
+    import pyarrow.parquet
+
+    return list(pyarrow.parquet.read_table(Path(folder) / "data" / f"{split}-00000-of-00001.parquet").to_pylist())
+
+
+def push(folder: str | Path, repo_id: str, token: str | None = None, private: bool = True, endpoint: str | None = None) -> str:
+    """Upload a folder of `write_dataset` to the Hub as a data set, card included.
+
+    Parameters
+    ----------
+    folder
+        What to upload.
+    repo_id
+        ``"user/name"``; made if it is not there.
+    token
+        Hub token; None takes the one that ``hf auth login`` stored.
+    private
+        Whether a new data set is private.
+    endpoint
+        Another Hub; None is huggingface.co, or what ``HF_ENDPOINT`` says.
+
+    Returns
+    -------
+    str
+        Address of the upload.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no data set.
+    """
+    from huggingface_hub import HfApi
+
+    if not (Path(folder) / "README.md").is_file():
+        raise FileNotFoundError(f"{folder}: no data set here; give the `dataset` folder that a build wrote")
+    hub = HfApi(endpoint=endpoint, token=token)
+    hub.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+    info = hub.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=str(folder), ignore_patterns=["*.part"])
+    return str(info)
+
+
+def _dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
+    import datasets
+    import pyarrow
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in names}
+    for name, values in columns.items():
+        try:
+            same = pyarrow.array(values).to_pylist() == values  # Arrow fills fields up that a row lacks
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, OverflowError):
+            same = False
+        if not same:
+            columns[name] = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    return datasets.Dataset.from_dict(columns)

@@ -1,0 +1,167 @@
+"""Where inputs come from: one small interface, combined freely.
+
+A proposer gives `Proposal` objects -- an input and what is claimed about it.  It never gives the expected output the
+last word: that comes from the reference (see `proof`).  `Given` hands on the tests that a problem has already,
+`Mutation` makes new inputs from them without any model; the language model is in `language_model`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from tarot_lite.problems import Form, Problem, Tier
+from tarot_lite.suites.candidates import literals
+from tarot_lite.suites.formats import Format, FormatError, learn
+from tarot_lite.suites.mutation import Habits, Value, boundaries, boundary_features, grow, mutate, shrink
+
+__all__ = ["Given", "InputModel", "Mutation", "Proposal", "Proposer"]
+
+_READABLE = 64 * 1024  # characters: longer known inputs are not taken apart
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An input that somebody proposes as a test.
+
+    Parameters
+    ----------
+    input
+        Text for standard input (a literal list of arguments for functions).
+    source
+        The proposer's name.
+    tier
+        The tier that the proposer claims; None leaves it to the calibration.
+    reason
+        Why, in words; None if it is not said.
+    output
+        The output that is claimed, to be checked against the reference; None claims none.
+    """
+
+    input: str
+    source: str
+    tier: Tier | None = None
+    reason: str | None = None
+    output: str | None = None
+
+
+class Proposer(Protocol):
+    """Anything that proposes inputs for a problem."""
+
+    @property
+    def name(self) -> str:
+        """Names it in tables and in `Proposal.source`."""
+        ...
+
+    def propose(self, problem: Problem, seed: int) -> list[Proposal]:
+        """Inputs for the problem, the same for the same seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """The tests that the problem has already, labels and outputs included.
+
+    Examples
+    --------
+    >>> from tarot_lite.problems import TestCase
+    >>> Given().propose(Problem("p", "Double.", (TestCase("4", "8", Tier.BASIC),)), seed=0)[0].tier
+    <Tier.BASIC: 'basic'>
+    """
+
+    name: str = "given"
+
+    def propose(self, problem: Problem, seed: int) -> list[Proposal]:
+        """One proposal a test, in order."""
+        return [Proposal(test.input, self.name, test.tier, test.reason, test.output) for test in problem.tests]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Mutations of the known inputs, within their format, and inputs at its limits.
+
+    Parameters
+    ----------
+    count
+        Inputs for a problem, > 0; fewer if the format does not yield as many.
+    name
+        Names the proposer.
+
+    Examples
+    --------
+    >>> from tarot_lite.problems import TestCase
+    >>> problem = Problem("p", "Add n numbers.", (TestCase("3\\n5 1 2\\n", "8"), TestCase("2\\n7 7\\n", "14")))
+    >>> [proposal.input for proposal in Mutation(3).propose(problem, seed=0)]
+    ['1\\n5\\n', '2\\n10 1\\n', '3\\n1 2 5\\n']
+    """
+
+    count: int = 24
+    name: str = "mutation"
+
+    def propose(self, problem: Problem, seed: int) -> list[Proposal]:
+        """Distinct inputs that no given test has; none if the problem has no input that can be taken apart."""
+        try:
+            model = InputModel.of(problem)
+        except FormatError:
+            return []
+        rng = random.Random(f"mutation {seed} {problem.problem_id}")
+        found: dict[str, Proposal] = {}
+        known = {test.input.strip() for test in problem.tests}
+        for what, value in self._inputs(model, rng):
+            text = model.format.render(value)
+            if text.strip() not in known and text not in found and len(text) <= _READABLE:
+                found[text] = Proposal(text, self.name, reason=what)
+                if len(found) >= self.count:
+                    break
+        return list(found.values())
+
+    def _inputs(self, model: InputModel, rng: random.Random) -> Iterator[tuple[str, Value]]:
+        """Boundaries, then smaller, changed and larger inputs in turn, until enough attempts were made."""
+        extremes = [found for value in model.values[:2] for found in boundaries(value, model.habits)]
+        yield from extremes[: max(self.count // 2, 2)]
+        changes = (("a smaller input", shrink), ("a changed input", mutate), ("a larger input", grow))
+        for attempt in range(6 * self.count):
+            what, change = changes[attempt % 3]
+            value = model.values[(attempt // 3) % len(model.values)]
+            yield what, mutate(change(value, model.habits, rng), model.habits, rng) if what != "a changed input" else (
+                mutate(value, model.habits, rng)
+            )
+
+
+@dataclass(frozen=True)
+class InputModel:
+    """What the known inputs of a problem teach: their format, the trees, and the habits."""
+
+    format: Format
+    values: tuple[Value, ...]
+    habits: Habits
+
+    @staticmethod
+    def of(problem: Problem) -> InputModel:
+        """Learn it from the problem's tests.
+
+        Raises
+        ------
+        FormatError
+            If there is no test, or none that can be taken apart.
+        """
+        texts = tuple(test.input for test in problem.tests if len(test.input) <= _READABLE)
+        return _input_model(texts, problem.statement, problem.reference or "", problem.form)
+
+    def features(self, text: str) -> tuple[str, ...]:
+        """What is extreme about an input; nothing if it does not have the format."""
+        try:
+            return boundary_features(self.format.parse(text), self.habits)
+        except FormatError:
+            return ()
+
+
+@lru_cache(maxsize=256)
+def _input_model(texts: tuple[str, ...], statement: str, reference: str, form: Form) -> InputModel:
+    function = form is Form.FUNCTION
+    shape = learn(texts, function)
+    values = tuple(shape.parse(text) for text in dict.fromkeys(texts))
+    return InputModel(shape, values, Habits(values, statement, literals(reference, form), empty=function))

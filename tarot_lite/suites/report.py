@@ -1,0 +1,304 @@
+"""What a build made and measured, as problems, tables and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tarot_lite.problems import Problem, Tier, from_row
+from tarot_lite.suites.calibration import wilson
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["SuiteReport"]
+
+
+class SuiteReport:
+    """The result of `build`.
+
+    Parameters
+    ----------
+    records
+        One for each problem, in order, as `build` makes them.
+    settings
+        What the build depended on.
+
+    Examples
+    --------
+    >>> SuiteReport([], {}).summary()["problems"]
+    0
+    """
+
+    def __init__(self, records: Sequence[dict[str, Any]], settings: dict[str, Any]) -> None:
+        self.records = list(records)
+        self.settings = settings
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """The problems that have a suite, with its tests, in order."""
+        return [from_row(row, "suite") for row in self.rows()]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The same in the published schema."""
+        return [record["row"] for record in self.records if "row" in record]
+
+    def record(self, problem_id: str) -> dict[str, Any]:
+        """Everything known about one problem.
+
+        Raises
+        ------
+        KeyError
+            If there is no such problem; the message names some that there are.
+        """
+        for record in self.records:
+            if record["problem_id"] == problem_id:
+                return record
+        known = ", ".join(str(record["problem_id"]) for record in self.records[:5])
+        raise KeyError(f"no problem {problem_id!r} in this report; it has {known} …")
+
+    # --- tables ---------------------------------------------------------------------------------------------------
+
+    def problems_table(self) -> pandas.DataFrame:
+        """One row a problem: status, tests, missing tiers, mutation scores, order of the tiers, coverage."""
+        return _frame(map(_problem_row, self.records), _PROBLEM_COLUMNS)
+
+    def tests_table(self) -> pandas.DataFrame:
+        """One row a proven test: tier given and measured, difficulty with its 95 % interval, kept or why not."""
+        rows = (
+            {"problem_id": record["problem_id"], **test, "features": ", ".join(test["features"])}
+            for record in self.records
+            for test in record.get("tests", ())
+        )
+        return _frame(rows, _TEST_COLUMNS)
+
+    def rejections_table(self) -> pandas.DataFrame:
+        """One row a proposal that became no test, and why."""
+        rows = (
+            {"problem_id": record["problem_id"], **rejection}
+            for record in self.records
+            for rejection in record.get("rejections", ())
+        )
+        return _frame(rows, ["problem_id", "source", "reason", "detail", "input"])
+
+    def tier_table(self) -> pandas.DataFrame:
+        """One row a tier: tests in the suites, their mean difficulty, the share of problems that have the tier."""
+        calibrated = [record for record in self.records if record["status"] == "built"]
+        rows = []
+        for tier in Tier:
+            tests = [test for record in calibrated for test in _kept(record) if test["tier"] == tier.value]
+            having = sum(any(test["tier"] == tier.value for test in _kept(record)) for record in calibrated)
+            mean = _mean([test["difficulty"] for test in tests])
+            rejected = sum(test["rejects"] for test in tests)
+            tried = sum(record["wrong"] for record in calibrated for test in _kept(record) if test["tier"] == tier.value)
+            low, high = wilson(rejected, tried)
+            rows.append(
+                {
+                    "tier": tier.value,
+                    "problems": having,
+                    "share": having / len(calibrated) if calibrated else None,
+                    "tests": len(tests),
+                    "difficulty": mean,
+                    "low": low if tests else None,
+                    "high": high if tests else None,
+                }
+            )
+        return _frame(rows, ["tier", "problems", "share", "tests", "difficulty", "low", "high"])
+
+    def ladder(self, problem_id: str) -> pandas.DataFrame:
+        """One problem's suite from easy to hard: input, output, difficulty, and which candidates only it catches."""
+        record = self.record(problem_id)
+        rows = []
+        caught: set[int] = set()
+        for at in record.get("kept", ()):
+            test = record["tests"][at]
+            own = {number for number, mark in enumerate(record["matrix"][at]) if mark == "#"}
+            rows.append(
+                {
+                    "tier": test["tier"],
+                    "input": test["input"],
+                    "output": test["output"],
+                    "difficulty": test["difficulty"],
+                    "rejects": test["rejects"],
+                    "new": len(own - caught),
+                    "source": test["source"],
+                    "features": ", ".join(test["features"]),
+                }
+            )
+            caught |= own
+        return _frame(rows, ["tier", "input", "output", "difficulty", "rejects", "new", "source", "features"])
+
+    # --- the whole in numbers -----------------------------------------------------------------------------------
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the data card; None where nothing could be measured."""
+        rows = [_problem_row(record) for record in self.records]
+        built = [row for row in rows if row["status"] == "built"]
+        order = [row["ordered"] for row in built if row["ordered"] is not None]
+        given = [row["given_ordered"] for row in built if row["given_ordered"] is not None]
+        return {
+            "problems": len(rows),
+            "built": len(built),
+            "not_calibrated": sum(row["status"] == "not calibrated" for row in rows),
+            "rejected": sum(row["status"] in ("rejected", "broken") for row in rows),
+            "tests": sum(row["tests"] for row in rows),
+            "four_tiers": sum(row["missing"] == "" for row in built),
+            "ordered": sum(order),
+            "order_known": len(order),
+            "given_ordered": sum(given),
+            "given_order_known": len(given),
+            "kept_score": _mean([row["kept_score"] for row in built]),
+            "given_score": _mean([row["given_score"] for row in built]),
+            "line_coverage": _mean([row["line_coverage"] for row in built]),
+            "branch_coverage": _mean([row["branch_coverage"] for row in built]),
+            **self.agreement(),
+        }
+
+    def agreement(self) -> dict[str, float | int | None]:
+        """Do the given labels agree with the measured difficulty?
+
+        Returns
+        -------
+        dict
+            ``pairs`` of given tests of one problem with different labels (basic, intermediate, complex) and different
+            difficulty, ``concordant`` share of them in which the higher label is harder, ``spearman`` rank correlation
+            of label and difficulty over all given tests, ``tests`` their number.  None without such tests.
+        """
+        ranks, difficulties = [], []
+        concordant = pairs = 0
+        for record in self.records:
+            tests = [test for test in record.get("tests", ()) if _has_ladder_label(test)]
+            ranks += [Tier(test["given"]).rank for test in tests]
+            difficulties += [test["difficulty"] for test in tests]
+            for one in tests:
+                for two in tests:
+                    if Tier(one["given"]).rank < Tier(two["given"]).rank and one["difficulty"] != two["difficulty"]:
+                        pairs += 1
+                        concordant += one["difficulty"] < two["difficulty"]
+        return {
+            "label_tests": len(ranks),
+            "label_pairs": pairs,
+            "concordant": concordant / pairs if pairs else None,
+            "spearman": _spearman(ranks, difficulties),
+        }
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``suites.jsonl`` (published schema), a `datasets` folder, the tables, and the data card.
+
+        The folder can be loaded with ``datasets.load_dataset(folder)`` and pushed with `io.push`.
+        """
+        from tarot_lite.suites import card, io
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        io.write_rows(folder / "suites.jsonl", self.rows())
+        for name in ("problems", "tests", "rejections"):
+            frame = getattr(self, f"{name}_table")()
+            io.write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        io.write_atomic(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
+        if self.rows():
+            io.write_dataset(folder / "dataset", self.rows(), card.render(self))
+
+
+_PROBLEM_COLUMNS = [
+    "problem_id",
+    "status",
+    "reason",
+    "tests",
+    "missing",
+    "wrong",
+    "candidates",
+    "given_score",
+    "kept_score",
+    "ordered",
+    "given_ordered",
+    "line_coverage",
+    "branch_coverage",
+    "rejections",
+]
+_TEST_COLUMNS = [
+    "problem_id",
+    "test",
+    "source",
+    "given",
+    "tier",
+    "kept",
+    "dropped",
+    "difficulty",
+    "low",
+    "high",
+    "rejects",
+    "features",
+    "steps",
+    "what",
+    "input",
+    "output",
+]
+
+
+def _problem_row(record: dict[str, Any]) -> dict[str, Any]:
+    cover = record.get("coverage") or {}
+    missing = record.get("missing", {})
+    return {
+        "problem_id": record["problem_id"],
+        "status": record["status"],
+        "reason": record["reason"],
+        "tests": len(record.get("kept", ())),
+        "missing": "; ".join(f"{tier}: {why}" for tier, why in missing.items()),
+        "wrong": record.get("wrong"),
+        "candidates": len(record.get("candidates", ())),
+        "given_score": record.get("given_score"),
+        "kept_score": record.get("kept_score"),
+        "ordered": _ordered([(test["tier"], test["difficulty"]) for test in _kept(record)]),
+        "given_ordered": _ordered([(t["given"], t["difficulty"]) for t in record.get("tests", ()) if t["source"] == "given"]),
+        "line_coverage": _ratio(cover.get("lines"), cover.get("all_lines")),
+        "branch_coverage": _ratio(cover.get("branches"), cover.get("all_branches")),
+        "rejections": len(record.get("rejections", ())),
+    }
+
+
+def _kept(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [record["tests"][at] for at in record.get("kept", ())]
+
+
+def _ordered(tests: Sequence[tuple[str | None, float | None]]) -> bool | None:
+    """Whether mean difficulty rises strictly basic < intermediate < complex; None unless all three are measured."""
+    means = []
+    for tier in list(Tier)[:3]:
+        values = [difficulty for name, difficulty in tests if name == tier.value and difficulty is not None]
+        if not values:
+            return None
+        means.append(sum(values) / len(values))
+    return means[0] < means[1] < means[2]
+
+
+def _has_ladder_label(test: dict[str, Any]) -> bool:
+    return test["source"] == "given" and test["given"] not in (None, "edge") and test["difficulty"] is not None
+
+
+def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(first, second).statistic)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _ratio(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _frame(rows: Iterable[dict[str, Any]], columns: list[str]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(list(rows), columns=columns)
