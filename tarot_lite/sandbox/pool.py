@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -16,8 +17,9 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem
 from tarot_lite.sandbox.inside import wire
 from tarot_lite.sandbox.limits import Limits
+from tarot_lite.sandbox.report import SandboxReport, level_rank
 from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
-from tarot_lite.sandbox.worker import Worker, WorkerFailure
+from tarot_lite.sandbox.worker import LEAVABLE, Worker, WorkerFailure, find_packages
 
 __all__ = ["Sandbox"]
 
@@ -39,6 +41,22 @@ class Sandbox:
         Programs that run at the same time, at least 1; None takes one per usable processor.
     limits
         What every test may use, unless a call says otherwise.
+    require
+        The weakest acceptable level of isolation (`LEVELS`); None takes what the machine gives (see `report`).
+    packages
+        Installed packages that programs may import besides the standard library; programs that mention one
+        run on workers that have loaded them.  None is numpy, where installed.
+    fresh_process
+        Give every *test* a process of its own, even where a program leaves no trace between its tests.  Slower.
+    without
+        Layers to leave out, to measure what they cost: ``namespaces``, ``landlock``, ``user``, ``seccomp``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    SandboxError
+        If the machine cannot give the level required.
 
     Examples
     --------
@@ -48,15 +66,38 @@ class Sandbox:
     ('8\\n', <Verdict.EXCEPTION: 'exception'>, "ValueError: invalid literal for int() with base 10: 'x' (line 1)")
     """
 
-    def __init__(self, workers: int | None = None, limits: Limits | None = None, require: str | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        require: str | None = None,
+        *,
+        packages: Sequence[str] | None = None,
+        fresh_process: bool = False,
+        without: Collection[str] = (),
+    ) -> None:
         if workers is None:
             workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ValueError(f"Sandbox(workers={workers!r}): give a whole number of at least 1, or None")
+        if limits is not None and not isinstance(limits, Limits):
+            raise ValueError(f"Sandbox(limits={limits!r}): give a Limits object, or None")
+        unknown = sorted(set(without) - LEAVABLE)
+        if unknown:
+            raise ValueError(f"Sandbox(without=...): {unknown[0]!r} is unknown; use some of {', '.join(sorted(LEAVABLE))}")
         self.workers = workers
         self.limits = limits or Limits()
+        self.require = require
+        self._without = frozenset(without)
+        self._fresh = fresh_process
+        self._packages = find_packages(packages)
+        self._mention = re.compile(rf"\b(?:{'|'.join(map(re.escape, self._packages))})\b") if self._packages else None
+        self._report: SandboxReport | None = None
         self._lock = threading.Lock()
         self._reset()
+        if require is not None:
+            level_rank(require)
+            self.report()
 
     def run(self, program: str, inputs: Sequence[str], limits: Limits | None = None) -> list[Execution]:
         """Run one program on all its inputs.
@@ -164,6 +205,13 @@ class Sandbox:
             raise SandboxError(str(failure), results) from failure
         return results
 
+    def report(self) -> SandboxReport:
+        """Which layers hold on this machine; starts a worker if none has run yet."""
+        if self._report is None:
+            self.run("pass", [""])
+        assert self._report is not None
+        return self._report
+
     def close(self) -> None:
         """End all workers.  The sandbox may be used again; it then starts new ones."""
         with self._lock:
@@ -181,9 +229,10 @@ class Sandbox:
         old = getattr(self, "_alive", [])
         self._owner = os.getpid()
         self._alive: list[Worker] = []
-        self._idle: queue.LifoQueue[Worker | None] = queue.LifoQueue()
-        for _ in range(self.workers):
-            self._idle.put(None)  # a place for a worker that is not started yet
+        self._idle: dict[bool, queue.LifoQueue[Worker | None]] = {False: queue.LifoQueue(), True: queue.LifoQueue()}
+        for places in self._idle.values():  # without and with packages
+            for _ in range(self.workers):
+                places.put(None)  # a place for a worker that is not started yet
         self._finalizer = weakref.finalize(self, _close_all, self._alive)
         return old
 
@@ -195,15 +244,16 @@ class Sandbox:
             self._alive = []
             self._reset()
         program, inputs = job
+        with_packages = self._mention is not None and self._mention.search(program) is not None
+        places = self._idle[with_packages]
         done: list[wire.Outcome] = []
         failures: list[WorkerFailure] = []
         while len(failures) < 2:
-            places = self._idle
             worker = places.get()
             try:
                 if worker is None:
-                    worker = self._start()
-                done += worker.execute(_request(program, inputs[len(done) :], limits))
+                    worker = self._start(with_packages)
+                done += worker.execute(_request(program, inputs[len(done) :], limits, self._fresh))
                 return [_execution(outcome) for outcome in done]
             except WorkerFailure as failure:
                 done += failure.done
@@ -221,9 +271,19 @@ class Sandbox:
         results = [*map(_execution, done), *[missing] * (len(inputs) - len(done))]
         raise SandboxError(f"the sandbox failed twice on one program: {failures[0]}; then: {cause}", results) from cause
 
-    def _start(self) -> Worker:
-        worker = Worker()
+    def _start(self, with_packages: bool) -> Worker:
+        worker = Worker(self._without, self._packages if with_packages else {})
         self._alive.append(worker)
+        worker.wait_until_ready()
+        report = SandboxReport.from_layers(worker.hello["layers"])
+        if self.require is not None and not report.reaches(self.require):
+            self._discard(worker)
+            reasons = "; ".join(f"{layer.name}: {layer.detail}" for layer in report.missing)
+            raise SandboxError(
+                f"this machine gives the level {report.level!r}, but {self.require!r} is required ({reasons}); "
+                f"change the machine, or accept less with require={report.level!r}"
+            )
+        self._report = report
         return worker
 
     def _discard(self, worker: Worker | None) -> None:
@@ -277,7 +337,7 @@ def _checked_job(program: str, inputs: Sequence[str]) -> Job:
     return program, inputs
 
 
-def _request(program: str, inputs: Sequence[str], limits: Limits) -> wire.Request:
+def _request(program: str, inputs: Sequence[str], limits: Limits, fresh: bool) -> wire.Request:
     return wire.Request(
         program.encode("utf-8", "surrogatepass"),
         [text.encode("utf-8", "surrogatepass") for text in inputs],
@@ -286,7 +346,7 @@ def _request(program: str, inputs: Sequence[str], limits: Limits) -> wire.Reques
         limits.memory_mb << 20,
         limits.output_kb << 10,
         limits.processes,
-        False,
+        fresh,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -9,18 +10,43 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tarot_lite.sandbox.inside import wire
 
-__all__ = ["Worker", "WorkerFailure"]
+__all__ = ["LEAVABLE", "Worker", "WorkerFailure", "find_packages"]
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
-_COMMAND = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inside.start import main; main(int(sys.argv[1]), sys.argv[2])"
+_COMMAND = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from inside.start import main; main(int(sys.argv[1]), sys.argv[2])"
+)
+
+
+LEAVABLE = frozenset({"namespaces", "landlock", "user", "seccomp"})
+"""Layers that a worker can be started without."""
+
+
+def find_packages(names: Sequence[str] | None) -> dict[str, str]:
+    """Where packages lie that programs may import, by name, without importing them; None is numpy if installed.
+
+    Raises
+    ------
+    ValueError
+        If a package that was asked for is not installed.
+    """
+    found = {}
+    for name in ("numpy",) if names is None else names:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+        if spec is not None and spec.origin and spec.submodule_search_locations:
+            found[name] = str(Path(spec.origin).parent)
+        elif names is not None:
+            raise ValueError(f"Sandbox(packages=...): {name!r} is not an installed package; install it or leave it out")
+    return found
 
 
 class WorkerFailure(Exception):
@@ -34,11 +60,11 @@ class WorkerFailure(Exception):
 class Worker:
     """A clean interpreter (no site packages, empty environment, fixed hash seed) that serves one request at a time."""
 
-    def __init__(self, without: Sequence[str] = (), packages: Sequence[str] = ()) -> None:
+    def __init__(self, without: Collection[str] = (), packages: Mapping[str, str] | None = None) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        configuration = json.dumps({"without": sorted(without), "packages": sorted(packages)})
+        configuration = json.dumps({"without": sorted(without), "packages": dict(packages or {})})
         interpreter = getattr(sys, "_base_executable", None) or sys.executable
         command = [interpreter, "-S", "-s", "-P", "-B", "-c", _COMMAND]
         command += [str(Path(__file__).parent), str(theirs.fileno()), configuration]

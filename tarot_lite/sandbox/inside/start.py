@@ -1,4 +1,4 @@
-"""Entry point of a worker process: builds the walls, forks the zygote behind them, and stays as its guard.
+"""Entry point of a worker process: forks the zygote, builds the walls around it, and stays as its guard.
 
 The guard waits for two things alone: its zygote's end, upon which it exits, and the end of whoever started it,
 upon which it kills the zygote (and with it, through the pid namespace, everything inside).
@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from typing import Any
 
 __all__ = ["main"]
 
@@ -27,19 +28,26 @@ PRELOADED = (
 
 
 def main(control_fd: int, configuration: str) -> None:
-    """Set up and serve; does not return in the zygote.
+    """Set up and serve; never returns.
 
     Parameters
     ----------
     control_fd
         Number of the socket to the `Worker`.
     configuration
-        JSON: ``without`` (names of layers to leave out), ``packages`` (importable beyond the standard library).
+        JSON: ``without`` (names of layers to leave out) and ``packages`` (what to import beyond the standard
+        library: name -> folder).
     """
     control = socket.socket(fileno=_move(control_fd))
     setup = json.loads(configuration)
     os.environ.clear()
     sys.stderr = open(_move(2), "w", buffering=1)  # noqa: SIM115 - the log of this process, for ever
+    if sys.platform == "linux":
+        from .walls import LinuxWalls as Walls
+    else:
+        from .walls import Walls  # type: ignore[assignment]
+    walls = Walls(setup["without"])
+    walls.before_fork()
     alive_read, alive_write = (_move(number) for number in os.pipe())
     pid = os.fork()
     if pid:
@@ -47,7 +55,7 @@ def main(control_fd: int, configuration: str) -> None:
         _guard(pid, control, alive_read)
     os.close(alive_read)
     try:
-        _become_zygote(control, setup)
+        _become_zygote(control, setup, walls)
     except BaseException:
         traceback.print_exc()
     os._exit(1)
@@ -70,20 +78,35 @@ def _guard(pid: int, control: socket.socket, alive: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    _, status = os.waitpid(pid, 0)
-    os._exit(0 if status == 0 else 1)
+    os.waitpid(pid, 0)
+    os._exit(0)
 
 
-def _become_zygote(control: socket.socket, setup: dict[str, list[str]]) -> None:
+def _import_alone(name: str, folder: str) -> None:
+    """Import an installed package and nothing else that lies beside it; with one thread, as a fork keeps only one."""
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    os.environ.update(dict.fromkeys(threads, "1"))
+    sys.path.append(os.path.dirname(folder))
+    try:
+        importlib.import_module(name)
+    finally:
+        sys.path.pop()
+        for variable in threads:
+            del os.environ[variable]
+
+
+def _become_zygote(control: socket.socket, setup: dict[str, Any], walls: Any) -> None:
     from .zygote import Zygote
 
-    for name in (*PRELOADED, *setup.get("packages", ())):
+    sys.path[:] = [path for path in sys.path if os.path.isdir(path)][1:]  # not ours
+    for name in PRELOADED:
         importlib.import_module(name)
-    layers: list[tuple[str, bool, str]] = [("rlimits", True, "")]
-    zygote = Zygote(control, lambda: None, own_uid=False)
-    hello = json.dumps({"pid": os.getpid(), "layers": layers}).encode()
+    for name, folder in setup["packages"].items():
+        _import_alone(name, folder)
+    confine_child = walls.build(setup["packages"].values())
+    zygote = Zygote(control, confine_child, walls.own_user, walls.sweep)
+    hello = json.dumps({"layers": walls.layers}).encode()
     control.sendall(len(hello).to_bytes(8, "little") + hello)
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
         del sys.modules[name]
-    os.chdir("/")
     zygote.serve()

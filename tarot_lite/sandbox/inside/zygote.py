@@ -37,14 +37,19 @@ class Zygote:
         Stream socket to the worker.
     confine_child
         Called in every child after its rlimits are set; installs what must be installed per child (seccomp).
-    own_uid
-        Whether nobody else runs under this uid, so that a limit on its processes means something.
+    own_user
+        Whether nobody else runs under this user, so that a limit on its processes means something.
+    sweep
+        Called after a child's end to end whatever it left running; None where it cannot start a process.
     """
 
-    def __init__(self, control: socket.socket, confine_child: Callable[[], None], own_uid: bool) -> None:
+    def __init__(
+        self, control: socket.socket, confine_child: Callable[[], None], own_user: bool, sweep: Callable[[], None] | None
+    ) -> None:
         self._control = control
         self._confine_child = confine_child
-        self._own_uid = own_uid
+        self._own_user = own_user
+        self._sweep = sweep
         self._null = os.open(os.devnull, os.O_RDWR)
         for number in range(child.CHANNEL + 1):  # 0 and 1 become a test's files; 3 to 5 stay free for the child
             if number != self._null:
@@ -158,7 +163,7 @@ class Zygote:
             (resource.RLIMIT_FSIZE, request.output + 1),
             (resource.RLIMIT_CPU, total),
         ]
-        if self._own_uid:
+        if self._own_user:
             limits.append((resource.RLIMIT_NPROC, request.processes + 2))
         for kind, value in limits:
             resource.setrlimit(kind, (value, value))
@@ -195,6 +200,8 @@ class Zygote:
         os.kill(self._pid, signal.SIGKILL)
         _, status, usage = os.wait4(self._pid, 0)
         self._pid, self._channel = 0, None
+        if self._sweep is not None:
+            self._sweep()
         return usage.ru_utime + usage.ru_stime - self._cpu_before, status
 
 
