@@ -248,9 +248,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def notebook_folder() -> Path:
-    """Folder of the five notebooks and of ``profiles/``: the package's own copy, or that of the repository it is run from."""
-    packaged = Path(__file__).parent / "notebooks"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "notebooks"
+    """Folder of the five notebooks and of ``profiles/``; in the repository a link to its ``notebooks/``."""
+    return (Path(__file__).parent / "notebooks").resolve()
 
 
 def profile_names() -> list[str]:
