@@ -52,10 +52,12 @@ class Limits:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             whole = isinstance(least, int)
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+            is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value):
                 raise ValueError(f"Limits.{name} is {value!r}; give a {'whole' if whole else 'finite'} number")
             if value < least or value <= 0:
-                raise ValueError(f"Limits.{name} is {value!r}; give a number {f'of at least {least}' if whole else 'above 0'}")
+                wanted = f"of at least {least}" if whole else "above 0"
+                raise ValueError(f"Limits.{name} is {value!r}; give a number {wanted}")
         if self.wall_seconds < self.cpu_seconds:
             raise ValueError(
                 f"Limits.wall_seconds is {self.wall_seconds!r}, below cpu_seconds {self.cpu_seconds!r}; "

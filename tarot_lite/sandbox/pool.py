@@ -84,7 +84,8 @@ class Sandbox:
             raise ValueError(f"Sandbox(limits={limits!r}): give a Limits object, or None")
         unknown = sorted(set(without) - LEAVABLE)
         if unknown:
-            raise ValueError(f"Sandbox(without=...): {unknown[0]!r} is unknown; use some of {', '.join(sorted(LEAVABLE))}")
+            known = ", ".join(sorted(LEAVABLE))
+            raise ValueError(f"Sandbox(without=...): {unknown[0]!r} is unknown; use some of {known}")
         self.workers = workers
         self.limits = limits or Limits()
         self.require = require
@@ -190,7 +191,7 @@ class Sandbox:
         jobs: list[tuple[str, Sequence[str]]] = []
         for problem, code in pairs:
             if not problem.tests:
-                raise ValueError(f"problem {problem.problem_id!r} has no tests, so nothing can be judged; give it at least one")
+                raise ValueError(f"problem {problem.problem_id!r} has no tests to judge by; give it at least one")
             if code is not None:
                 if not isinstance(code, str):
                     raise TypeError(f"problem {problem.problem_id!r}: code is {type(code).__name__}; give text or None")
@@ -221,7 +222,9 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _reset(self) -> list[Worker]:

@@ -99,7 +99,8 @@ class SandboxReport:
         ]
 
     def __str__(self) -> str:
-        lines = [f"level: {self.level}" + ("  (NOT ISOLATED: run nothing hostile here)" if self.level == "rlimits" else "")]
+        warning = "  (NOT ISOLATED: run nothing hostile here)" if self.level == "rlimits" else ""
+        lines = [f"level: {self.level}{warning}"]
         for layer in self.layers:
             lines.append(f"  {'+' if layer.present else '-'} {layer.name}: {layer.detail or layer.protects}")
         return "\n".join(lines)

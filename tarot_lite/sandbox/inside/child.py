@@ -34,15 +34,16 @@ _FILENAME = "program.py"
 
 # Modules that hold no state an honest program would change, or whose state `_reset` restores.
 _HARMLESS = frozenset(
-    "__future__ abc array ast bisect cmath collections contextlib copy dataclasses datetime enum fractions functools hashlib "
-    "heapq io itertools json math numbers operator os queue random re statistics string struct sys textwrap threading time "
-    "types typing typing_extensions unicodedata decimal numpy".split()
+    "__future__ abc array ast bisect cmath collections contextlib copy dataclasses datetime decimal enum "
+    "fractions functools hashlib heapq io itertools json math numbers numpy operator os queue random re "
+    "statistics string struct sys textwrap threading time types typing typing_extensions unicodedata".split()
 )
 # Names by which an honest program changes the interpreter under the next test.
 _STICKY = frozenset(
-    "__builtins__ __class__ __import__ __subclasses__ __globals__ chdir delattr displayhook dup2 environ excepthook exec "
-    "filterwarnings getcontext localcontext meta_path modules path_hooks putenv register seterr set_printoptions "
-    "setcontext setattr setlocale setprofile setrlimit setswitchinterval settrace umask unsetenv ".split()
+    "__builtins__ __class__ __globals__ __import__ __subclasses__ chdir delattr displayhook dup2 environ "
+    "excepthook exec filterwarnings getcontext localcontext meta_path modules path_hooks putenv register "
+    "set_printoptions setattr setcontext seterr setlocale setprofile setrlimit setswitchinterval settrace umask "
+    "unsetenv".split()
 )
 
 
@@ -75,7 +76,8 @@ class _Reuse:
         names = names_in(code)
         modules = {name.partition(".")[0] for name in names} & sys.stdlib_module_names
         self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
-        self._watched = {name: snapshots[name] for name in {*modules, "builtins"} if name in snapshots and name != "sys"}
+        watched = (modules | {"builtins"}) - {"sys"}
+        self._watched = {name: snapshots[name] for name in watched if name in snapshots}
         self._loaded = len(sys.modules)
         self._memory = memory // 4
         self._random = "random" in modules
@@ -91,7 +93,7 @@ class _Reuse:
             and len(sys.modules) == self._loaded
             and all(vars(sys.modules[name]) == before for name, before in self._watched.items())
             and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
-            and atexit._ncallbacks() == 0  # type: ignore[attr-defined]
+            and atexit._ncallbacks() == 0
         )
 
     def _restore(self) -> bool:
@@ -180,10 +182,14 @@ def _run(code: types.CodeType) -> tuple[str, str]:
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
     sys.argv = [_FILENAME]
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    streams = {
+        "stdin": io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8"),
+        "stdout": io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8"),
+        "stderr": io.TextIOWrapper(_unbuffered_stderr(), "utf-8", "backslashreplace", write_through=True),
+    }
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     try:
         exec(code, module.__dict__)
         outcome = ("o", "")
@@ -196,6 +202,10 @@ def _run(code: types.CodeType) -> tuple[str, str]:
     if threading.active_count() == 1:
         module.__dict__.clear()
     return outcome
+
+
+def _unbuffered_stderr() -> Any:
+    return io.FileIO(2, "w", closefd=False)  # typed as a raw stream, which a text wrapper takes when it writes through
 
 
 def _exit_code(code: object) -> tuple[str, str]:

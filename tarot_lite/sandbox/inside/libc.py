@@ -29,7 +29,7 @@ def _check(result: int, what: str) -> int:
     return result
 
 
-def syscall(name: str, *arguments: int | bytes | None | ctypes.Array[ctypes.c_char]) -> int:
+def syscall(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
     """Call the kernel by the name of a call in `NUMBERS`; raises OSError, also where the number is unknown."""
     if NUMBERS.get(name, -1) < 0:
         raise OSError(38, f"{name}: no number is known for {MACHINE}")

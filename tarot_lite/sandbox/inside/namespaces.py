@@ -16,7 +16,8 @@ FLAGS = {"mount": 0x20000, "pid": 0x20000000, "network": 0x40000000, "ipc": 0x80
 _NEWUSER = 0x10000000
 _NOBODY = 65534
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
-_KEPT_FLAGS = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}  # of statvfs -> of mount: what a bind may not drop
+# flags of statvfs -> flags of mount: what a bind mount may not drop
+_KEPT_FLAGS = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 _DETACH = 2
 _PLACES = ("/mnt", "/media", "/srv", "/tmp", "/var/tmp", "/var", "/opt", "/usr")
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 
 from . import libc
 
-__all__ = ["adopt_orphans", "die_with_parent", "drop_capabilities", "drop_user", "hide_memory", "no_new_privileges", "show_memory", "spare_user"]
+__all__ = [
+    "adopt_orphans",
+    "die_with_parent",
+    "drop_capabilities",
+    "drop_user",
+    "hide_memory",
+    "no_new_privileges",
+    "show_memory",
+    "spare_user",
+]
 
 _FIRST_USER, _USERS = 61_000, 4_000
-_NO_NEW_PRIVS, _DUMPABLE, _PDEATHSIG, _CAPBSET_DROP, _AMBIENT, _AMBIENT_CLEAR_ALL, _SUBREAPER = 38, 4, 1, 24, 47, 4, 36
+_PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _AMBIENT = 1, 4, 24, 36, 38, 47
+_AMBIENT_CLEAR_ALL = 4
 
 
 def spare_user() -> int:
@@ -32,10 +43,8 @@ def drop_capabilities() -> None:
             libc.prctl(_CAPBSET_DROP, number)
         except OSError:  # not allowed (then we have none), or past the last one
             break
-    try:
+    with contextlib.suppress(OSError):
         libc.prctl(_AMBIENT, _AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass
     libc.syscall("capset", struct.pack("<Ii", 0x20080522, 0), struct.pack("<6I", *[0] * 6))
 
 

@@ -28,16 +28,17 @@ class Rule(NamedTuple):
 
 
 _ALWAYS = """
-    access alarm brk chdir clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3 epoll_create epoll_create1
-    epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd2 exit exit_group faccessat faccessat2 fadvise64 fchdir fdatasync fstat
-    fstatfs fsync ftruncate futex futex_waitv get_robust_list getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups
-    getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid
-    getsockname getsockopt gettid gettimeofday getuid lseek lstat madvise membarrier mincore mmap mprotect mremap msync munmap
-    nanosleep newfstatat pause pipe pipe2 poll ppoll pread64 preadv preadv2 pselect6 pwrite64 pwritev pwritev2 read readlink
-    readlinkat readv recvfrom restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend
-    rt_sigtimedwait sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getparam sched_getscheduler
-    sched_yield select set_robust_list set_tid_address setitimer shutdown sigaltstack stat statfs statx sysinfo time
-    times uname wait4 waitid write writev
+    access alarm brk chdir clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3
+    epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd2 exit exit_group faccessat
+    faccessat2 fadvise64 fchdir fdatasync fstat fstatfs fsync ftruncate futex futex_waitv get_robust_list getcpu
+    getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpeername getpgid getpgrp getpid
+    getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname getsockopt gettid
+    gettimeofday getuid lseek lstat madvise membarrier mincore mmap mprotect mremap msync munmap nanosleep
+    newfstatat pause pipe pipe2 poll ppoll pread64 preadv preadv2 pselect6 pwrite64 pwritev pwritev2 read
+    readlink readlinkat readv recvfrom restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask
+    rt_sigreturn rt_sigsuspend rt_sigtimedwait sched_get_priority_max sched_get_priority_min sched_getaffinity
+    sched_getparam sched_getscheduler sched_yield select set_robust_list set_tid_address setitimer shutdown
+    sigaltstack stat statfs statx sysinfo time times uname wait4 waitid write writev
 """.split()
 
 _CLONE_THREAD = 0x10000
@@ -46,7 +47,8 @@ _SOMETIMES: dict[str, tuple[Rule, ...]] = {
     "clone": (Rule(0, (_CLONE_THREAD,), _CLONE_THREAD),),  # threads, not processes
     # no F_SETOWN, F_SETSIG: they make the kernel send any signal to any process of this user
     "fcntl": (Rule(1, (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032, 1034)),),
-    "ioctl": (Rule(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FI(O)(N)CLEX
+    # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+    "ioctl": (Rule(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
     "prctl": (Rule(0, (15, 16)),),  # a thread's name
     "prlimit64": (Rule(0, (0,)), Rule(2, (), is_pointer=True)),  # reading one's own
     "sendto": (Rule(4, (), is_pointer=True),),  # to the other end of the pair alone
@@ -56,48 +58,63 @@ _SOMETIMES: dict[str, tuple[Rule, ...]] = {
 _OPEN_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000 | 0o20000000  # write, read-write, create, truncate, temporary file
 _OPENING = {"open": 1, "openat": 2}
 
+# fmt: off
 TABLES: dict[str, tuple[int, dict[str, int]]] = {
-    "x86_64": (0xC000003E, dict(
-            access=21, alarm=37, brk=12, chdir=80, clock_getres=229, clock_gettime=228, clock_nanosleep=230,
-            clone=56, close=3, close_range=436, dup=32, dup2=33, dup3=292, epoll_create=213, epoll_create1=291,
-            epoll_ctl=233, epoll_pwait=281, epoll_pwait2=441, epoll_wait=232, eventfd2=290, exit=60, exit_group=231,
-            faccessat=269, faccessat2=439, fadvise64=221, fchdir=81, fcntl=72, fdatasync=75, fstat=5, fstatfs=138,
-            fsync=74, ftruncate=77, futex=202, futex_waitv=449, get_robust_list=274, getcpu=309, getcwd=79,
-            getdents=78, getdents64=217, getegid=108, geteuid=107, getgid=104, getgroups=115, getitimer=36,
-            getpeername=52, getpgid=121, getpgrp=111, getpid=39, getppid=110, getpriority=140, getrandom=318,
-            getresgid=120, getresuid=118, getrlimit=97, getrusage=98, getsid=124, getsockname=51, getsockopt=55,
-            gettid=186, gettimeofday=96, getuid=102, ioctl=16, lseek=8, lstat=6, madvise=28, membarrier=324,
-            mincore=27, mmap=9, mprotect=10, mremap=25, msync=26, munmap=11, nanosleep=35, newfstatat=262, open=2,
-            openat=257, pause=34, pipe=22, pipe2=293, poll=7, ppoll=271, prctl=157, pread64=17, preadv=295,
-            preadv2=327, prlimit64=302, pselect6=270, pwrite64=18, pwritev=296, pwritev2=328, read=0, readlink=89,
-            readlinkat=267, readv=19, recvfrom=45, restart_syscall=219, rseq=334, rt_sigaction=13, rt_sigpending=127,
-            rt_sigprocmask=14, rt_sigreturn=15, rt_sigsuspend=130, rt_sigtimedwait=128, sched_get_priority_max=146,
-            sched_get_priority_min=147, sched_getaffinity=204, sched_getparam=143, sched_getscheduler=145,
-            sched_yield=24, select=23, sendto=44, set_robust_list=273, set_tid_address=218, setitimer=38,
-            setrlimit=160, shutdown=48, sigaltstack=131, socketpair=53, stat=4, statfs=137, statx=332, sysinfo=99,
-            time=201, times=100, uname=63, wait4=61, waitid=247, write=1, writev=20,
-        )),
-    "aarch64": (0xC00000B7, dict(
-            brk=214, chdir=49, clock_getres=114, clock_gettime=113, clock_nanosleep=115, clone=220, close=57,
-            close_range=436, dup=23, dup3=24, epoll_create1=20, epoll_ctl=21, epoll_pwait=22, epoll_pwait2=441,
-            eventfd2=19, exit=93, exit_group=94, faccessat=48, faccessat2=439, fadvise64=223, fchdir=50, fcntl=25,
-            fdatasync=83, fstat=80, fstatfs=44, fsync=82, ftruncate=46, futex=98, futex_waitv=449,
-            get_robust_list=100, getcpu=168, getcwd=17, getdents64=61, getegid=177, geteuid=175, getgid=176,
-            getgroups=158, getitimer=102, getpeername=205, getpgid=155, getpid=172, getppid=173, getpriority=141,
-            getrandom=278, getresgid=150, getresuid=148, getrlimit=163, getrusage=165, getsid=156, getsockname=204,
-            getsockopt=209, gettid=178, gettimeofday=169, getuid=174, ioctl=29, lseek=62, madvise=233,
-            membarrier=283, mincore=232, mmap=222, mprotect=226, mremap=216, msync=227, munmap=215, nanosleep=101,
-            newfstatat=79, openat=56, pipe2=59, ppoll=73, prctl=167, pread64=67, preadv=69, preadv2=286,
-            prlimit64=261, pselect6=72, pwrite64=68, pwritev=70, pwritev2=287, read=63, readlinkat=78, readv=65,
-            recvfrom=207, restart_syscall=128, rseq=293, rt_sigaction=134, rt_sigpending=136, rt_sigprocmask=135,
-            rt_sigreturn=139, rt_sigsuspend=133, rt_sigtimedwait=137, sched_get_priority_max=125,
-            sched_get_priority_min=126, sched_getaffinity=123, sched_getparam=121, sched_getscheduler=120,
-            sched_yield=124, sendto=206, set_robust_list=99, set_tid_address=96, setitimer=103, setrlimit=164,
-            shutdown=210, sigaltstack=132, socketpair=199, statfs=43, statx=291, sysinfo=179, times=153, uname=160,
-            wait4=260, waitid=95, write=64, writev=66,
-        )),
+    "x86_64": (
+        0xC000003E,
+        {
+            "access": 21, "alarm": 37, "brk": 12, "chdir": 80, "clock_getres": 229, "clock_gettime": 228,
+            "clock_nanosleep": 230, "clone": 56, "close": 3, "close_range": 436, "dup": 32, "dup2": 33, "dup3": 292,
+            "epoll_create": 213, "epoll_create1": 291, "epoll_ctl": 233, "epoll_pwait": 281, "epoll_pwait2": 441,
+            "epoll_wait": 232, "eventfd2": 290, "exit": 60, "exit_group": 231, "faccessat": 269, "faccessat2": 439,
+            "fadvise64": 221, "fchdir": 81, "fcntl": 72, "fdatasync": 75, "fstat": 5, "fstatfs": 138, "fsync": 74,
+            "ftruncate": 77, "futex": 202, "futex_waitv": 449, "get_robust_list": 274, "getcpu": 309, "getcwd": 79,
+            "getdents": 78, "getdents64": 217, "getegid": 108, "geteuid": 107, "getgid": 104, "getgroups": 115,
+            "getitimer": 36, "getpeername": 52, "getpgid": 121, "getpgrp": 111, "getpid": 39, "getppid": 110,
+            "getpriority": 140, "getrandom": 318, "getresgid": 120, "getresuid": 118, "getrlimit": 97,
+            "getrusage": 98, "getsid": 124, "getsockname": 51, "getsockopt": 55, "gettid": 186, "gettimeofday": 96,
+            "getuid": 102, "ioctl": 16, "lseek": 8, "lstat": 6, "madvise": 28, "membarrier": 324, "mincore": 27,
+            "mmap": 9, "mprotect": 10, "mremap": 25, "msync": 26, "munmap": 11, "nanosleep": 35, "newfstatat": 262,
+            "open": 2, "openat": 257, "pause": 34, "pipe": 22, "pipe2": 293, "poll": 7, "ppoll": 271, "prctl": 157,
+            "pread64": 17, "preadv": 295, "preadv2": 327, "prlimit64": 302, "pselect6": 270, "pwrite64": 18,
+            "pwritev": 296, "pwritev2": 328, "read": 0, "readlink": 89, "readlinkat": 267, "readv": 19,
+            "recvfrom": 45, "restart_syscall": 219, "rseq": 334, "rt_sigaction": 13, "rt_sigpending": 127,
+            "rt_sigprocmask": 14, "rt_sigreturn": 15, "rt_sigsuspend": 130, "rt_sigtimedwait": 128,
+            "sched_get_priority_max": 146, "sched_get_priority_min": 147, "sched_getaffinity": 204,
+            "sched_getparam": 143, "sched_getscheduler": 145, "sched_yield": 24, "select": 23, "sendto": 44,
+            "set_robust_list": 273, "set_tid_address": 218, "setitimer": 38, "setrlimit": 160, "shutdown": 48,
+            "sigaltstack": 131, "socketpair": 53, "stat": 4, "statfs": 137, "statx": 332, "sysinfo": 99, "time": 201,
+            "times": 100, "uname": 63, "wait4": 61, "waitid": 247, "write": 1, "writev": 20,
+        },
+    ),
+    "aarch64": (
+        0xC00000B7,
+        {
+            "brk": 214, "chdir": 49, "clock_getres": 114, "clock_gettime": 113, "clock_nanosleep": 115, "clone": 220,
+            "close": 57, "close_range": 436, "dup": 23, "dup3": 24, "epoll_create1": 20, "epoll_ctl": 21,
+            "epoll_pwait": 22, "epoll_pwait2": 441, "eventfd2": 19, "exit": 93, "exit_group": 94, "faccessat": 48,
+            "faccessat2": 439, "fadvise64": 223, "fchdir": 50, "fcntl": 25, "fdatasync": 83, "fstat": 80,
+            "fstatfs": 44, "fsync": 82, "ftruncate": 46, "futex": 98, "futex_waitv": 449, "get_robust_list": 100,
+            "getcpu": 168, "getcwd": 17, "getdents64": 61, "getegid": 177, "geteuid": 175, "getgid": 176,
+            "getgroups": 158, "getitimer": 102, "getpeername": 205, "getpgid": 155, "getpid": 172, "getppid": 173,
+            "getpriority": 141, "getrandom": 278, "getresgid": 150, "getresuid": 148, "getrlimit": 163,
+            "getrusage": 165, "getsid": 156, "getsockname": 204, "getsockopt": 209, "gettid": 178,
+            "gettimeofday": 169, "getuid": 174, "ioctl": 29, "lseek": 62, "madvise": 233, "membarrier": 283,
+            "mincore": 232, "mmap": 222, "mprotect": 226, "mremap": 216, "msync": 227, "munmap": 215,
+            "nanosleep": 101, "newfstatat": 79, "openat": 56, "pipe2": 59, "ppoll": 73, "prctl": 167, "pread64": 67,
+            "preadv": 69, "preadv2": 286, "prlimit64": 261, "pselect6": 72, "pwrite64": 68, "pwritev": 70,
+            "pwritev2": 287, "read": 63, "readlinkat": 78, "readv": 65, "recvfrom": 207, "restart_syscall": 128,
+            "rseq": 293, "rt_sigaction": 134, "rt_sigpending": 136, "rt_sigprocmask": 135, "rt_sigreturn": 139,
+            "rt_sigsuspend": 133, "rt_sigtimedwait": 137, "sched_get_priority_max": 125,
+            "sched_get_priority_min": 126, "sched_getaffinity": 123, "sched_getparam": 121, "sched_getscheduler": 120,
+            "sched_yield": 124, "sendto": 206, "set_robust_list": 99, "set_tid_address": 96, "setitimer": 103,
+            "setrlimit": 164, "shutdown": 210, "sigaltstack": 132, "socketpair": 199, "statfs": 43, "statx": 291,
+            "sysinfo": 179, "times": 153, "uname": 160, "wait4": 260, "waitid": 95, "write": 64, "writev": 66,
+        },
+    ),
 }
 """For each machine its audit number and its system calls."""
+# fmt: on
 
 _ALLOW, _EPERM, _ENOSYS, _KILL = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38, 0x80000000
 _LD, _JEQ, _JGE, _AND, _RET = 0x20, 0x15, 0x35, 0x54, 0x06
@@ -110,7 +127,9 @@ Instruction = tuple[int, int, int, int]
 
 
 def build(machine: str, read_only: bool = False) -> bytes:
-    """Make the filter: a binary search over call numbers, as the kernel tries it once for every number when it is installed.
+    """Make the filter: a binary search over call numbers.
+
+    The kernel tries a filter on every number when it is installed, so a search makes that cheaper than a list.
 
     Parameters
     ----------
@@ -130,7 +149,9 @@ def build(machine: str, read_only: bool = False) -> bytes:
     True
     """
     audit, numbers = TABLES[machine]
-    actions: dict[int, list[Instruction]] = {numbers[name]: [(_RET, 0, 0, _ALLOW)] for name in _ALWAYS if name in numbers}
+    actions: dict[int, list[Instruction]] = {
+        numbers[name]: [(_RET, 0, 0, _ALLOW)] for name in _ALWAYS if name in numbers
+    }
     for name, rules in _SOMETIMES.items():
         if name in numbers:
             actions[numbers[name]] = _conditions(rules)
@@ -148,7 +169,10 @@ def build(machine: str, read_only: bool = False) -> bytes:
 
 
 def prepare(filter_program: bytes) -> Callable[[], None]:
-    """Lay the filter out in memory; calling the result puts it on the calling process, for ever (needs no-new-privileges)."""
+    """Lay the filter out in memory.
+
+    Calling the result puts the filter on the calling process, for ever; it needs no-new-privileges.
+    """
     buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
     header = struct.pack("HxxxxxxP", len(filter_program) // 8, ctypes.addressof(buffer))
     keep = buffer, ctypes.create_string_buffer(header, len(header))

@@ -6,6 +6,7 @@ upon which it kills the zygote (and with it, through the pid namespace, everythi
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib
 import json
@@ -25,6 +26,8 @@ PRELOADED = (
     "hashlib heapq io itertools json math numbers operator os queue random re statistics string struct textwrap "
     "threading time typing unicodedata"
 ).split()
+
+_LAZY = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}  # what a package loads at its first use alone
 
 
 def main(control_fd: int, configuration: str) -> None:
@@ -74,10 +77,8 @@ def _guard(pid: int, control: socket.socket, alive: int) -> None:
     poll.register(alive, 0)
     while not poll.poll():
         pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     os.waitpid(pid, 0)
     os._exit(0)
 
@@ -88,7 +89,8 @@ def _import_alone(name: str, folder: str) -> None:
     os.environ.update(dict.fromkeys(threads, "1"))
     sys.path.append(os.path.dirname(folder))
     try:
-        importlib.import_module(name)
+        for module in (name, *_LAZY.get(name, ())):
+            importlib.import_module(module)
     finally:
         sys.path.pop()
         for variable in threads:

@@ -80,8 +80,8 @@ class LinuxWalls(Walls):
                 self._why_not = namespaces.enter("pid")
 
     def build(self, packages: Iterable[str]) -> Callable[[], None]:
-        """Build all walls from the inside, leaving the folders of `packages` readable; returns what each child has to call."""
-        from . import landlock, libc, namespaces, privileges, seccomp
+        """Build all walls from the inside, leaving the folders of `packages` readable; returns what each child calls."""
+        from . import landlock, libc, privileges, seccomp
 
         self._limit()
         readable = readable_paths(packages)
@@ -141,7 +141,7 @@ class LinuxWalls(Walls):
         from . import namespaces, privileges
 
         if self._in_user_namespace:
-            self._note("user of its own", "" if self._spare_user else "", f"nobody ({self._spare_user or 'the caller'} outside)")
+            self._note("user of its own", "", f"nobody ({self._spare_user or 'your own user'} outside)")
             self.own_user = namespaces.counts_processes_of_its_own()
         elif self._spare_user:
             privileges.drop_user(self._spare_user)
@@ -152,7 +152,7 @@ class LinuxWalls(Walls):
 
 
 def readable_paths(packages: Iterable[str]) -> list[str]:
-    """What a program must be able to read: Python's library, what is on its path, and the folders of shared objects in use."""
+    """What a program must be able to read: Python's library and the folders of shared objects in use."""
     paths = {os.path.realpath(path) for path in sys.path if os.path.isdir(path)}
     paths |= {folder for package in packages for folder in (package, package + ".libs") if os.path.isdir(folder)}
     paths |= {path for path in ("/usr/share/zoneinfo", "/etc/ld.so.cache") if os.path.exists(path)}
@@ -182,7 +182,9 @@ def _try_filter(confine: Callable[[], None]) -> str:
             os._exit(0)
         os._exit(101)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return "" if code == 0 else "has no effect" if code == 101 else os.strerror(code) if 0 < code < 101 else f"status {code}"
+    if code == 101:
+        return "it can be installed but has no effect"
+    return "" if code == 0 else f"could not be installed ({os.strerror(code) if code > 0 else f'signal {-code}'})"
 
 
 def _sweep_namespace() -> None:

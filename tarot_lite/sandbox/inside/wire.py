@@ -1,4 +1,6 @@
-"""The messages between a `Worker` and its fork server: plain structs, no pickle, so that neither end can run the other."""
+"""The messages between a `Worker` and its fork server: plain structs, no pickle, so that neither end can run
+the other.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def pack_request(request: Request) -> bytes:
 
 def unpack_request(body: bytes) -> Request:
     """The inverse of `pack_request`, without the length."""
-    length, count, *limits, fresh = _REQUEST.unpack_from(body)
+    length, count, cpu, wall, memory, output, processes, fresh = _REQUEST.unpack_from(body)
     sizes = struct.unpack_from(f"<{count}I", body, _REQUEST.size)
     start = _REQUEST.size + count * _SIZE.size
     program = body[start : start + length]
@@ -68,7 +70,7 @@ def unpack_request(body: bytes) -> Request:
     for size in sizes:
         inputs.append(body[start : start + size])
         start += size
-    return Request(program, inputs, *limits, bool(fresh))
+    return Request(program, inputs, cpu, wall, memory, output, processes, bool(fresh))
 
 
 def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
@@ -80,7 +82,7 @@ def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
     >>> list(unpack_outcomes(pack_outcomes([outcome])[LENGTH.size:])) == [outcome]
     True
     """
-    parts = []
+    parts: list[bytes] = []
     for status, stdout, error, cpu, wall in outcomes:
         parts += _OUTCOME.pack(STATUSES.index(status), cpu, wall, len(stdout), len(error)), stdout, error
     body = b"".join(parts)

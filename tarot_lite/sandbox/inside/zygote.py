@@ -44,7 +44,11 @@ class Zygote:
     """
 
     def __init__(
-        self, control: socket.socket, confine_child: Callable[[], None], own_user: bool, sweep: Callable[[], None] | None
+        self,
+        control: socket.socket,
+        confine_child: Callable[[], None],
+        own_user: bool,
+        sweep: Callable[[], None] | None,
     ) -> None:
         self._control = control
         self._confine_child = confine_child
@@ -126,10 +130,9 @@ class Zygote:
                 cpu, status = _cpu_clock(self._pid) - self._cpu_before, None
             else:
                 cpu, status = self._kill()
-            if status is not None and not message and not limit and os.WIFSIGNALED(status) and attempt == 1:
-                if os.WTERMSIG(status) == signal.SIGKILL:  # not our doing: perhaps the machine ran out of memory
-                    continue
-            break
+            was_killed = status is not None and not message and not limit and os.WIFSIGNALED(status)
+            if not (was_killed and attempt == 1 and os.WTERMSIG(status or 0) == signal.SIGKILL):
+                break  # else it was not our doing: perhaps the machine ran out of memory
         wall = time.monotonic() - started
         verdict, error = _explain(message, limit, status, request)
         size = os.fstat(1).st_size
@@ -150,7 +153,8 @@ class Zygote:
         self._cpu_before = 0.0
         pid = self._fork()
         if pid == 0:
-            child.serve(request.program, theirs.fileno(), lambda: self._limit(request), self._snapshots, request.memory, more)
+            confine = lambda: self._limit(request)  # noqa: E731
+            child.serve(request.program, theirs.fileno(), confine, self._snapshots, request.memory, more)
         theirs.close()
         self._pid, self._channel = pid, ours
         self._poll.register(ours.fileno(), select.POLLIN)
