@@ -56,11 +56,15 @@ __all__ = [
     "note",
     "parameters_in",
     "progress",
+    "read_json",
+    "release_lock",
     "reports_folder",
     "shared_folder",
     "stage_fingerprint",
     "start",
+    "take_lock",
     "write_atomic",
+    "write_json",
 ]
 
 STAGES = (
@@ -156,7 +160,14 @@ def _cannot_write(path: Path, error: OSError) -> RunError:
     )
 
 
-def _write_json(path: Path, value: Any) -> Path:
+def write_json(path: Path, value: Any) -> Path:
+    """Write a value as JSON, whole or not at all; NumPy values and sets become lists and numbers.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
     return write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -169,7 +180,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """Content of a JSON file; None if it is not there or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -299,7 +310,7 @@ def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Setting
     """
     number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
     values = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
-    before = [_read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
+    before = [read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
     return fingerprint(
         stage_name, values, _code_hash(), _versions(), [(done or {}).get("fingerprint") for done in before]
     )
@@ -312,7 +323,7 @@ def _source(run_folder: str | Path, settings: Settings) -> Path:
 
 def is_done(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
     """Whether a stage has finished, with these settings, this code and these versions."""
-    done = _read_json(Path(run_folder) / stage_name / "done.json")
+    done = read_json(Path(run_folder) / stage_name / "done.json")
     return bool(done) and done.get("fingerprint") == stage_fingerprint(run_folder, stage_name, settings)
 
 
@@ -425,7 +436,7 @@ class Stage:
         plt.close(figure)
         path = self._kept(write_atomic(self.folder / "figures" / f"{name}.png", buffer.getvalue()))
         self._figures[name] = {"file": f"figures/{name}.png", "alt": alt, "caption": caption or alt}
-        self._kept(_write_json(self.folder / "figures.json", list(self._figures.values())))
+        self._kept(write_json(self.folder / "figures.json", list(self._figures.values())))
         return Picture(path, alt)
 
     def claim(
@@ -462,7 +473,7 @@ class Stage:
             )
         row = {"claim": claim, "evidence": evidence, "number": number, "interval": interval, "verdict": verdict}
         self._claims[claim] = json.loads(json.dumps(row, default=_plain))
-        self._kept(_write_json(self.folder / "claims.json", list(self._claims.values())))
+        self._kept(write_json(self.folder / "claims.json", list(self._claims.values())))
 
     def has(self, stage_name: str, file: str) -> bool:
         """Whether an earlier stage left a file, made with these settings and this code."""
@@ -499,15 +510,15 @@ class Stage:
         **summary
             Numbers and short texts worth telling; what JSON holds.
         """
-        self._kept(_write_json(self.folder / "summary.json", summary))
+        self._kept(write_json(self.folder / "summary.json", summary))
         seconds = round(time.monotonic() - self._began, 1)
         used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
         with _locked(self.run_folder / ".manifest.lock"):
-            manifest = _read_json(self.run_folder / "manifest.json") or {}
+            manifest = read_json(self.run_folder / "manifest.json") or {}
             manifest.setdefault("stages", {}).setdefault(self.name, {}).update(used)
-            _write_json(self.run_folder / "manifest.json", manifest)
-        _write_json(self.folder / "done.json", {"fingerprint": self._print, **used, "files": sorted(set(self._files))})
-        _release(self.folder)
+            write_json(self.run_folder / "manifest.json", manifest)
+        write_json(self.folder / "done.json", {"fingerprint": self._print, **used, "files": sorted(set(self._files))})
+        release_lock(self.folder)
         global _current
         if _current is self:
             _current = None
@@ -549,20 +560,20 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
     folder = stage.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _take(folder, stage_name)
+        take_lock(folder, f"stage {stage_name} in {folder}")
         for name in ("done.json", "summary.json", "figures.json", "claims.json", "progress.log"):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error) from error
     stage._print = stage_fingerprint(run_folder, stage_name, settings)
     with _locked(run_folder / ".manifest.lock"):
-        manifest = _read_json(run_folder / "manifest.json") or {"run": settings.run_name, "created": _now()}
+        manifest = read_json(run_folder / "manifest.json") or {"run": settings.run_name, "created": _now()}
         manifest.update(
             profile=settings.profile, settings=asdict(settings), versions=_versions(), machine=_machine(), git=_git()
         )
         manifest["settings"].update(reports=None, parent=None)  # places on this machine, of no use on another
         manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": stage._print}
-        _write_json(run_folder / "manifest.json", manifest)
+        write_json(run_folder / "manifest.json", manifest)
     _seed(settings.seed)
     global _current
     _current = stage
@@ -601,14 +612,28 @@ def shared_folder(stage: Stage, name: str) -> Path:
 _held: dict[Path, io.TextIOWrapper] = {}
 
 
-def _take(folder: Path, stage_name: str) -> None:
-    """Lock a stage for this process, waiting a moment for one that is about to die.
+def take_lock(folder: Path, what: str, wait: float | None = None) -> None:
+    """Make this process the only one that writes to a folder, until it ends or calls `release_lock`.
 
     A POSIX record lock: it ends with its process, and forked children, which may outlive it, do not share it.
+
+    Parameters
+    ----------
+    folder
+        An existing folder.
+    what
+        Its name in the message.
+    wait
+        Seconds to wait for a holder that is about to end; None: 5.
+
+    Raises
+    ------
+    RunError
+        If another process has it.
     """
     key = folder.resolve()
     file = _held.pop(key, None) or (folder / ".lock").open("a+")
-    deadline = time.monotonic() + _LOCK_WAIT
+    deadline = time.monotonic() + (_LOCK_WAIT if wait is None else wait)
     while True:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -624,7 +649,7 @@ def _take(folder: Path, stage_name: str) -> None:
             holder = file.read().strip() or "another process"
             file.close()
             raise RunError(
-                f"stage {stage_name} in {folder} is being written by {holder}; wait for it, stop it, "
+                f"{what} is being written by {holder}; wait for it, stop it, "
                 "or give this run another name by the parameter run"
             ) from None
         break
@@ -635,7 +660,8 @@ def _take(folder: Path, stage_name: str) -> None:
     _held[key] = file
 
 
-def _release(folder: Path) -> None:
+def release_lock(folder: Path) -> None:
+    """Give back what `take_lock` took; nothing if it did not."""
     file = _held.pop(folder.resolve(), None)
     if file is not None:
         file.close()  # closing gives a record lock back
