@@ -19,6 +19,7 @@ from tarot_lite.judging import EXACT, Comparison, same_output, same_value
 
 __all__ = [
     "BODY",
+    "HELD",
     "Form",
     "Problem",
     "ProblemError",
@@ -32,6 +33,9 @@ __all__ = [
 
 BODY = "{{body}}"
 """Where a scaffold takes the function body."""
+
+HELD = "all assertions held"
+"""What an assertion test wants on standard output."""
 
 
 class ProblemError(ValueError):
@@ -87,12 +91,17 @@ class Form(StrEnum):
 
     ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, each test's input is a
     literal list of arguments and its output the repr of the result; ``scaffold`` -- it is the body of a function
-    and `Problem.scaffold` makes the program.
+    and `Problem.scaffold` makes the program; ``assertion`` -- each test's input is Python source that runs in the
+    candidate's namespace and raises if it is wrong, and its output is `HELD`.
+
+    With ``assertion`` the test shares a process with the program, so a hostile program can forge the verdict.  Use it
+    only for checks that cannot be put as calls, and not as a reward.
     """
 
     STDIN_STDOUT = "stdin_stdout"
     FUNCTION = "function"
     SCAFFOLD = "scaffold"
+    ASSERTION = "assertion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,8 @@ class Problem:
             return self.scaffold.replace(BODY, code.strip("\n").replace("\n", "\n" + indent))
         if self.form is Form.FUNCTION:
             return f"{code}\n{_CALL.replace('__entry_point__', self.entry_point or '')}"
+        if self.form is Form.ASSERTION:
+            return f"_candidate = {code!r}\n{_ASSERT}"
         return code
 
     def answers(self, test: TestCase, output: str) -> bool:
@@ -213,6 +224,17 @@ if True:
     with _contextlib.redirect_stdout(_io.StringIO()):
         _result = __entry_point__(*_arguments)
     print(repr(_result))
+"""
+
+# Runs an assertion test: what program and test print does not count, only that both come to their end.
+_ASSERT = f"""
+import contextlib, io, sys, types
+_test, _module = sys.stdin.read(), types.ModuleType("solution")
+sys.modules["solution"] = _module
+with contextlib.redirect_stdout(io.StringIO()):
+    exec(compile(_candidate, "solution.py", "exec"), _module.__dict__)
+    exec(compile(_test, "test.py", "exec"), _module.__dict__)
+print({HELD!r})
 """
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\r?\n(.*?)\n?```", re.DOTALL)

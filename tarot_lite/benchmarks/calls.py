@@ -1,0 +1,119 @@
+"""Function calls as a sandboxed program: arguments go in, answers come out, expected values stay with us.
+
+All calls of one problem run in one process, one after another, as in the reference tools.
+"""
+
+from __future__ import annotations
+
+import ast
+import marshal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from tarot_lite.benchmarks.inside import MARK, plain
+
+__all__ = ["Outcome", "literal", "program", "read_outcomes", "request", "value_of"]
+
+# Compiled once, here: the sandbox runs the same interpreter, and compiling it again for every program costs 0.5 ms.
+_INSIDE = marshal.dumps(
+    compile(
+        files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8"),
+        "inside.py",
+        "exec",
+        optimize=2,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one call did.
+
+    Parameters
+    ----------
+    kind
+        ``value`` (a literal equals it), ``opaque`` (no literal does), ``raised``, or ``missing`` (the program was gone).
+    type
+        Name of the answer's type.
+    truth
+        ``True``, ``False``, or ``error`` if asking raised.
+    text
+        The literal, or the exception.
+    """
+
+    kind: str
+    type: str = ""
+    truth: str = ""
+    text: str = ""
+
+
+_MISSING = Outcome("missing", text="the program ended before this call was answered")
+
+
+def program(source: str, entry: str) -> str:
+    """Make the program that answers calls of `entry`, an expression in the namespace of the solution `source`.
+
+    Examples
+    --------
+    >>> "answer_calls" in program("def f(x): return x", "f")
+    True
+    """
+    return f"import marshal\nexec(marshal.loads({_INSIDE!r}))\nanswer_calls({source!r}, {entry!r})\n"
+
+
+def request(arguments: Sequence[str]) -> str:
+    """Standard input for `program`: a list of argument lists, each given as a literal.
+
+    >>> request(["[1]", "[2, 3]"])
+    '[[1],\\n[2, 3]]'
+    """
+    return "[" + ",\n".join(arguments) + "]"
+
+
+def read_outcomes(stdout: str, count: int) -> list[Outcome]:
+    """Read what `program` printed; always `count` outcomes.
+
+    >>> read_outcomes("noise", 1)[0].kind
+    'missing'
+    """
+    _, mark, answers = stdout.rpartition(MARK + "\n")
+    lines = answers.split("\n")[:-1] if mark else []
+    outcomes = [Outcome(*line.split("\t", 3)) for line in lines[:count] if line.count("\t") >= 3]
+    return outcomes + [_MISSING] * (count - len(outcomes))
+
+
+def literal(value: Any) -> str:
+    """Write a value of ours as a literal; the same text as the sandbox would.
+
+    Raises
+    ------
+    ValueError
+        If no literal equals it.
+
+    Examples
+    --------
+    >>> literal((1, {2.5: None}))
+    '(1, {2.5: None},)'
+    """
+    try:
+        return plain(value)
+    except TypeError:
+        raise ValueError(f"{type(value).__name__} cannot be written as a literal") from None
+
+
+@lru_cache(maxsize=1 << 16)
+def value_of(text: str) -> Any:
+    """Read a literal.  The object is shared between calls: do not change it.
+
+    Raises
+    ------
+    ValueError
+        If the text is no literal.
+    """
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"not a literal: {text[:60]!r} ({error})") from None

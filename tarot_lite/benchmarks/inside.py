@@ -1,0 +1,105 @@
+"""Runs inside the sandbox, beside the program under test: calls its function and writes down what came back.
+
+This file is used twice.  Compiled, it goes into every program that `calls.program` makes, followed by one line that
+calls `answer_calls`; and `plain` is imported by our own side, so that expected values are written the same way.
+It therefore imports the standard library only, and it knows no expected value.
+"""
+
+import contextlib
+import io
+import sys
+import types
+from typing import Any
+
+MARK = "\x1etarot_lite answers\x1e"
+"""Separates what the program printed by itself from the answers."""
+
+
+def plain(value: Any) -> str:
+    """Write a value as a Python literal that equals it, subclasses (Counter, namedtuple, numpy scalars) made plain.
+
+    Raises
+    ------
+    TypeError
+        If no literal equals it: functions, iterators, objects, NaN.
+
+    Examples
+    --------
+    >>> import collections
+    >>> plain([collections.Counter("aab"), {2, 1}, float("inf")])
+    "[{'a': 2, 'b': 1}, {1, 2}, 1e999]"
+    """
+    kind = type(value)
+    if value is None or kind is bool or kind is str or kind is bytes:
+        return repr(value)
+    if isinstance(value, int):
+        value = int(value)
+        return repr(value) if -(1 << 64) < value < 1 << 64 else hex(value)  # no limit on digits in hexadecimal
+    if isinstance(value, float):
+        value = float(value)
+        if value != value:
+            raise TypeError("NaN equals nothing")
+        return repr(value).replace("inf", "1e999")
+    if isinstance(value, complex):
+        if value.real != value.real or value.imag != value.imag or "inf" in repr(value):
+            raise TypeError("no literal")
+        return repr(complex(value))
+    if isinstance(value, str):
+        return repr(str.__str__(value))
+    if isinstance(value, list):
+        return "[" + ", ".join([plain(item) for item in value]) + "]"
+    if isinstance(value, tuple):
+        return "(" + "".join([plain(item) + ", " for item in value]).rstrip(" ") + ")"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted([plain(item) for item in value])) + "}" if value else "set()"
+    if isinstance(value, dict):
+        return "{" + ", ".join([plain(key) + ": " + plain(item) for key, item in value.items()]) + "}"
+    if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return plain(value.item())
+    raise TypeError("no literal")
+
+
+def describe(value: Any) -> str:
+    """One line about an answer: kind, type, truth, and the literal if there is one; tabs between.
+
+    Examples
+    --------
+    >>> describe([1]), describe(iter([]))
+    ("value\\tlist\\tTrue\\t[1]", 'opaque\\tlist_iterator\\tTrue\\t')
+    """
+    try:
+        truth = str(bool(value))
+    except BaseException:
+        truth = "error"
+    try:
+        return "\t".join(("value", type(value).__name__, truth, plain(value)))
+    except BaseException:
+        return "\t".join(("opaque", str(type(value).__name__).split("\n")[0], truth, ""))
+
+
+def answer_calls(source: str, entry: str) -> None:
+    """Load a solution, call ``entry`` once for each list of arguments on standard input, and print the answers.
+
+    Parameters
+    ----------
+    source
+        The solution.  It runs as a module named ``solution``, as if imported: a main block does not run.
+    entry
+        Expression for what to call, in the solution's namespace.
+    """
+    arguments = eval(sys.stdin.read(), {"nan": float("nan")})
+    stdout, lines = sys.stdout, []
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = module
+    sink = io.StringIO()
+    with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        exec(compile(source, "solution.py", "exec"), module.__dict__)
+        for each in arguments:
+            try:
+                line = describe(eval(entry, module.__dict__)(*each))
+            except BaseException as error:
+                text = type(error).__name__ + ": " + str(error)
+                line = "raised\t\t\t" + " ".join(text.split())[:200]
+            lines.append(line)
+    stdout.write(MARK + "\n" + "\n".join(lines) + "\n")
+    stdout.flush()

@@ -1,0 +1,149 @@
+"""From a task to a prompt, and from what the model wrote to a solution."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tarot_lite.benchmarks.registry import Benchmark
+from tarot_lite.benchmarks.tasks import BenchmarkError, Task
+from tarot_lite.problems import BODY, Form, Problem
+
+__all__ = ["STYLES", "cut", "default_style", "own_problem", "render", "solution"]
+
+STYLES = ("complete", "chat", "own")
+"""``complete``: a base model continues the prompt.  ``chat``: the tokenizer's chat template, an instruction and a fence.
+``own``: the student's own prompt and extraction (the tiny students know one-line comments and bodies only)."""
+
+_FENCE = re.compile(r"```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+_ASSERTION = "[PYTHON]\n{}\n[/PYTHON]\n[ANSWER]\n"
+_SHOT = "[PYTHON]\n{}\nassert {} == {}\n[/PYTHON]\n[ANSWER]\nassert {} == {}\n[/ANSWER]\n\n"
+_SHOT_INPUT = _SHOT.format("def f(a, b):\n    return a * b", "f(??)", "12", "f(3, 4)", "12")
+_SHOT_OUTPUT = _SHOT.format("def f(s):\n    return s[::-1]", 'f("ab")', "??", 'f("ab")', '"ba"')
+
+
+def default_style(benchmark: Benchmark, tokenizer: Any) -> str:
+    """``chat`` if the tokenizer has a chat template; else ``own`` for the embedded benchmark, ``complete`` for others."""
+    if getattr(tokenizer, "chat_template", None):
+        return "chat"
+    return "complete" if benchmark.hub else "own"
+
+
+def render(task: Task, benchmark: Benchmark, style: str, tokenizer: Any = None) -> str:
+    """Write the prompt of a task.
+
+    Parameters
+    ----------
+    style
+        ``complete`` or ``chat``; prompts of style ``own`` are the student's.
+    tokenizer
+        With a chat template, for ``chat``.
+
+    Examples
+    --------
+    >>> from tarot_lite.benchmarks.registry import get_benchmark
+    >>> render(Task("t", "Print 1.", None), get_benchmark("codeforces"), "complete")
+    '\"\"\"\\nPrint 1.\\n\"\"\"\\n'
+    """
+    prompt = task.prompt
+    if style == "complete":
+        if benchmark.prompt == "statement":
+            return f'"""\n{prompt}\n"""\n'
+        return _shot(benchmark) + _ASSERTION.format(prompt) if benchmark.prompt == "assertion" else prompt
+    if style != "chat":
+        raise BenchmarkError(f"prompt style {style!r} is unknown; use one of {', '.join(STYLES)}")
+    if benchmark.prompt == "code":
+        prompt = f"```python\n{prompt.strip()}\n```"
+    elif benchmark.prompt == "assertion":
+        prompt = _shot(benchmark) + f"[PYTHON]\n{prompt}\n[/PYTHON]"
+    messages = [{"role": "user", "content": f"{benchmark.instruction}\n\n{prompt}"}]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def solution(task: Task, benchmark: Benchmark, style: str, text: str) -> str | None:
+    """Find the solution in what a model wrote after the prompt.
+
+    Parameters
+    ----------
+    text
+        The completion, without the prompt.
+
+    Returns
+    -------
+    str or None
+        A whole program (for CRUXEval: the predicted expression); None if there is none.
+
+    Examples
+    --------
+    >>> from tarot_lite.benchmarks.registry import get_benchmark
+    >>> task = Task("t", "def f(x):\\n", None, entry_point="f")
+    >>> solution(task, get_benchmark("humaneval"), "complete", "    return x\\n\\nprint(f(1))")
+    'def f(x):\\n    return x\\n'
+    >>> solution(task, get_benchmark("humaneval"), "chat", "Sure:\\n```python\\ndef f(x):\\n    return x\\n```")
+    'def f(x):\\n    return x\\n'
+    """
+    if benchmark.prompt == "assertion":
+        return _prediction(text, benchmark.name.endswith("-i"))
+    if style == "complete":
+        code = cut(text, benchmark.stops)
+        return code if benchmark.prompt == "statement" else task.whole(code)
+    fences = _FENCE.findall(text)
+    code: str | None = fences[-1] if fences else text if _defines(text, task.entry_point) else None
+    if code is None or not code.strip():
+        return None
+    if benchmark.prompt == "statement" or task.entry_point is None:
+        return code
+    return task.prelude + code if _defines(code, task.entry_point) else task.whole(code)
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
+    """What comes before the first of the stop texts.
+
+    >>> cut("    return 1\\ndef g():", ["\\ndef "])
+    '    return 1'
+    """
+    ends = [found for stop in stops if (found := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def own_problem(task: Task) -> Problem:
+    """A task as the student's own kind of problem: its docstring as a comment, its function as the scaffold.
+
+    >>> own_problem(Task("t", 'def f(xs):\\n    \"\"\"add them up\"\"\"\\n', None, entry_point="f")).statement
+    '# add them up'
+    """
+    doc = ast.get_docstring(ast.parse(task.prompt).body[-1]) or ""  # type: ignore[arg-type]
+    return Problem(task.task_id, f"# {doc}", form=Form.SCAFFOLD, scaffold=f"{task.prompt}    {BODY}\n")
+
+
+def _defines(code: str, entry: str | None) -> bool:
+    return (
+        entry is not None and re.search(rf"^\s*(?:async\s+)?def {re.escape(entry)}\b", code, re.MULTILINE) is not None
+    )
+
+
+def _shot(benchmark: Benchmark) -> str:
+    return _SHOT_INPUT if benchmark.name.endswith("-i") else _SHOT_OUTPUT
+
+
+def _prediction(text: str, is_input: bool) -> str | None:
+    """The arguments or the value in ``assert f(<arguments>) == <value>``, or the bare answer."""
+    _, tag, answer = text.rpartition("[ANSWER]")
+    answer = cut(answer if tag else text, ["[/ANSWER]", "\n[PYTHON]"]).strip().strip("`").removeprefix("python").strip()
+    try:
+        tree = ast.parse(answer.removeprefix("assert").strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return answer or None
+    is_assertion = isinstance(tree, ast.Compare) and len(tree.ops) == 1 and _is_call_of_f(tree.left)
+    if is_input:
+        call = tree.left if is_assertion and isinstance(tree, ast.Compare) else tree
+        if not isinstance(call, ast.Call) or not _is_call_of_f(call):
+            return answer or None
+        return ", ".join([ast.unparse(each) for each in call.args] + [ast.unparse(each) for each in call.keywords])
+    return ast.unparse(tree.comparators[0]) if is_assertion and isinstance(tree, ast.Compare) else answer or None
+
+
+def _is_call_of_f(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "f"

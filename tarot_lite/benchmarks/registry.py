@@ -1,0 +1,214 @@
+"""The benchmarks of the paper's evaluation, one declarative entry each.
+
+Adding one means adding an entry (and a reader in `schemas` if its rows have a new shape).  Revisions are commits of
+the data sets on the Hub; every call can name another one, or a local file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tarot_lite.benchmarks import schemas
+from tarot_lite.benchmarks.tasks import BenchmarkError
+
+__all__ = ["BENCHMARKS", "Benchmark", "get_benchmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """How one benchmark is loaded, asked, read and scored.
+
+    Parameters
+    ----------
+    name, title
+        Key in `BENCHMARKS`; name for people.
+    reader
+        Turns one row into a `Task`.
+    hub, config, split, revision, files
+        Data set on the Hub, and its pinned commit.  `files`: JSONL files to read instead of a configuration (for data
+        sets that come with a loading script, which `datasets` no longer runs).  ``hub=""``: embedded in this package.
+    tasks
+        How many problems the published data has; None if it grows.
+    prompt
+        ``code`` (a function to complete), ``statement`` (a text that asks for a program), ``assertion`` (CRUXEval).
+    instruction
+        What a chat model is asked, before the prompt.
+    stops
+        A completion ends before the first of these.
+    max_new_tokens
+        Enough for a direct answer; reasoning models need more.
+    cpu_seconds, memory_mb
+        Limits of one solution on one test (all calls of a function are one test).
+    licence
+        Of the data.
+    published
+        Published files known to this version: SHA-256 over their rows (`sources.fingerprint`) and their names, to notice
+        a file edited by hand.
+    """
+
+    name: str
+    title: str
+    reader: schemas.Reader
+    hub: str = ""
+    config: str | None = None
+    split: str = "test"
+    revision: str = "main"
+    files: tuple[str, ...] = ()
+    tasks: int | None = None
+    prompt: str = "code"
+    instruction: str = ""
+    stops: tuple[str, ...] = ()
+    max_new_tokens: int = 512
+    cpu_seconds: float = 4.0
+    memory_mb: int = 1024
+    licence: str = ""
+    published: tuple[tuple[str, str], ...] = ()
+
+
+_COMPLETE = "Complete this Python function. Answer with the whole function in one ```python block."
+_PROGRAM = (
+    "Solve this problem with a Python program that reads standard input and writes standard output "
+    "(or complete the given class). Answer with the whole program in one ```python block."
+)
+_CODE_STOPS = ("\nclass ", "\ndef ", "\n#", "\nif __name__", "\nprint(", "\n@", "\nassert ", "\n```", "<|endoftext|>")
+_MBPP_STOPS = ('\n"""', "\nassert", "\nif __name__", "\nprint(", "\n```", "<|endoftext|>")
+_PROGRAM_STOPS = ("\n```", "<|endoftext|>")
+
+_ENTRIES = (
+    Benchmark(
+        "functions",
+        "Functions (embedded)",
+        schemas.humaneval,
+        instruction=_COMPLETE,
+        stops=_CODE_STOPS,
+        max_new_tokens=128,
+        licence="Apache-2.0",
+    ),
+    Benchmark(
+        "humaneval",
+        "HumanEval",
+        schemas.humaneval,
+        hub="openai/openai_humaneval",
+        revision="7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
+        tasks=164,
+        instruction=_COMPLETE,
+        stops=_CODE_STOPS,
+        licence="MIT",
+    ),
+    Benchmark(
+        "humaneval+",
+        "HumanEval+",
+        schemas.humaneval_plus,
+        hub="evalplus/humanevalplus",
+        revision="d32357cf319e50e9c8d8dab5ea876c72b0fd321b",
+        tasks=164,
+        instruction=_COMPLETE,
+        stops=_CODE_STOPS,
+        cpu_seconds=20.0,
+        memory_mb=4096,
+        licence="Apache-2.0",
+    ),
+    Benchmark(
+        "mbpp",
+        "MBPP",
+        schemas.mbpp,
+        hub="google-research-datasets/mbpp",
+        config="full",
+        revision="4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+        tasks=500,
+        instruction=_COMPLETE,
+        stops=_MBPP_STOPS,
+        licence="CC-BY-4.0",
+    ),
+    Benchmark(
+        "mbpp+",
+        "MBPP+",
+        schemas.mbpp_plus,
+        hub="evalplus/mbppplus",
+        revision="17b81cddb662ae97ef2b8369b5310ad30ba9177f",
+        tasks=378,
+        instruction=_COMPLETE,
+        stops=_MBPP_STOPS,
+        cpu_seconds=20.0,
+        memory_mb=4096,
+        licence="Apache-2.0",
+    ),
+    Benchmark(
+        "cruxeval-i",
+        "CRUXEval-I",
+        schemas.cruxeval_input,
+        hub="cruxeval-org/cruxeval",
+        revision="b96af0450242eb4da433032b90998f25588a5d0f",
+        tasks=800,
+        prompt="assertion",
+        instruction="Find an input for which the assertion holds. Write it out between [ANSWER] and [/ANSWER].",
+        stops=("[/ANSWER]", "\n[PYTHON]"),
+        max_new_tokens=128,
+        licence="MIT",
+    ),
+    Benchmark(
+        "cruxeval-o",
+        "CRUXEval-O",
+        schemas.cruxeval_output,
+        hub="cruxeval-org/cruxeval",
+        revision="b96af0450242eb4da433032b90998f25588a5d0f",
+        tasks=800,
+        prompt="assertion",
+        instruction="Complete the assertion with the output as a literal. Write it out between [ANSWER] and [/ANSWER].",
+        stops=("[/ANSWER]", "\n[PYTHON]"),
+        max_new_tokens=128,
+        licence="MIT",
+    ),
+    Benchmark(
+        "livecodebench",
+        "LiveCodeBench v5",
+        schemas.livecodebench,
+        hub="livecodebench/code_generation_lite",
+        revision="0fe84c3912ea0c4d4a78037083943e8f0c4dd505",
+        files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl"),
+        tasks=880,
+        prompt="statement",
+        instruction=_PROGRAM,
+        stops=_PROGRAM_STOPS,
+        max_new_tokens=2048,
+        cpu_seconds=6.0,
+        licence="CC",
+    ),
+    Benchmark(
+        "codeforces",
+        "CodeForces",
+        schemas.codeforces,
+        hub="open-r1/codeforces",
+        revision="8fd706e298b713125ac8df18cd5d847440fe3fb9",
+        tasks=468,
+        prompt="statement",
+        instruction=_PROGRAM,
+        stops=_PROGRAM_STOPS,
+        max_new_tokens=2048,
+        cpu_seconds=4.0,
+        licence="CC-BY-4.0",
+    ),
+)
+
+BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""All benchmarks by name."""
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """Look a benchmark up.
+
+    Raises
+    ------
+    BenchmarkError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> get_benchmark("humaneval+").tasks
+    164
+    """
+    if name not in BENCHMARKS:
+        raise BenchmarkError(f"benchmark {name!r} is unknown; use one of {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]

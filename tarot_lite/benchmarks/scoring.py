@@ -1,0 +1,244 @@
+"""Score samples in the sandbox; ask a student and score it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
+from tarot_lite.benchmarks.registry import Benchmark
+from tarot_lite.benchmarks.results import Report, SampleResult
+from tarot_lite.benchmarks.samples import Sample, missing_tasks
+from tarot_lite.benchmarks.sources import Loaded, load
+from tarot_lite.benchmarks.tasks import BenchmarkError, Judgement, Pending, Task, Tests, prepare
+from tarot_lite.judging import Verdict
+from tarot_lite.sandbox import Execution, Limits, Sandbox
+
+if TYPE_CHECKING:
+    from tarot_lite.students import Student
+
+__all__ = ["references", "run", "score"]
+
+_NO_CODE = Judgement(Verdict.WRONG_ANSWER, "no code was found in the completion")
+_OUTPUT_KB = 1 << 14
+
+
+def score(
+    loaded: Loaded,
+    samples: Sequence[Sample],
+    sandbox: Sandbox,
+    name: str = "samples",
+    cache: str | Path | None = None,
+    progress: bool = False,
+    **settings: object,
+) -> Report:
+    """Judge samples of a benchmark.
+
+    Parameters
+    ----------
+    loaded
+        From `load`.
+    samples
+        From `read_samples`, or made here.
+    sandbox
+        Runs them, as many at a time as it has workers.
+    name
+        Who wrote the samples.
+    cache
+        Folder for reference outputs, which are computed once; None keeps nothing.
+    progress
+        Show a bar.
+    **settings
+        How the samples were made (temperature, ...), kept in the report.
+
+    Returns
+    -------
+    Report
+        Tasks without a sample are listed in it and not counted; tasks that cannot be judged here are counted apart.
+
+    Raises
+    ------
+    BenchmarkError
+        If a reference solution of the data fails.
+    tarot_lite.sandbox.SandboxError
+        If the sandbox failed twice on a program: that is never scored as a wrong answer.
+    """
+    tasks = {task.task_id: task for task in prepare(loaded.tasks, sandbox, cache)}
+    groups: dict[Limits, list[int]] = defaultdict(list)
+    jobs: dict[int, tuple[str, tuple[str, ...]]] = {}
+    for number, sample in enumerate(samples):
+        task = tasks[sample.task_id]
+        job = _tests(task).job(sample.solution) if sample.solution is not None and not task.unsupported else None
+        if job is not None:
+            jobs[number] = job
+            groups[_limits(loaded.benchmark, task)].append(number)
+    runs: dict[int, list[Execution]] = {}
+    for limits, numbers in groups.items():
+        found = sandbox.run_many([jobs[number] for number in numbers], progress=progress, limits=limits)
+        runs.update(zip(numbers, found, strict=True))
+    results: list[SampleResult] = []
+    attempts: dict[str, int] = defaultdict(int)
+    for number, sample in enumerate(samples):
+        task = tasks[sample.task_id]
+        if task.unsupported:
+            continue
+        of_sample = runs.get(number, [])
+        judged = _NO_CODE if sample.solution is None else _tests(task).judge(of_sample)
+        seconds = sum(run.cpu_seconds for run in of_sample)
+        results.append(
+            SampleResult(
+                task.task_id, attempts[task.task_id], judged.verdict, judged.detail, judged.base, round(seconds, 4)
+            )
+        )
+        attempts[task.task_id] += 1
+    judged_tasks = [task for task in loaded.tasks if not task.unsupported]
+    return Report(
+        benchmark=loaded.benchmark.name,
+        student=name,
+        source=loaded.source,
+        settings=dict(settings),
+        results=tuple(results),
+        tags={task.task_id: dict(task.tags) for task in judged_tasks},
+        missing=tuple(missing_tasks(judged_tasks, samples)),
+        unsupported={task.task_id: task.unsupported for task in loaded.tasks if task.unsupported},
+        forgeable=tuple(task.task_id for task in tasks.values() if task.forgeable),
+    )
+
+
+def references(loaded: Loaded) -> list[Sample]:
+    """The data's own solutions as samples: scoring them checks data, conversion and sandbox together."""
+    return [Sample(task.task_id, task.reference) for task in loaded.tasks if task.reference is not None]
+
+
+def run(
+    student: Student,
+    names: Sequence[str],
+    samples: int = 1,
+    temperature: float = 0.0,
+    sandbox: Sandbox | None = None,
+    *,
+    seed: int = 0,
+    style: str | None = None,
+    data: Mapping[str, str | Path] | None = None,
+    revisions: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    max_new_tokens: int | None = None,
+    cache: str | Path | None = None,
+    progress: bool = True,
+) -> list[Report]:
+    """Ask a student and score what it writes: the paper's evaluation for one model.
+
+    Parameters
+    ----------
+    student
+        From `tarot_lite.students`; anything with ``name``, ``tokenizer`` and ``generate`` will do.
+    names
+        Keys of `BENCHMARKS`.
+    samples, temperature
+        Completions for each task; 1 at temperature 0 (greedy) is what the paper reports.
+    sandbox
+        None starts one, and closes it.
+    seed
+        Of the sampling.
+    style
+        One of `STYLES`; None chooses (`default_style`).
+    data, revisions
+        Local files, and other commits of the Hub's data sets, by benchmark.
+    limit, since, until
+        As in `load` (the window only where tasks have dates).
+    max_new_tokens
+        None takes the benchmark's.
+    cache
+        As in `score`.
+    progress
+        Show bars.
+
+    Raises
+    ------
+    BenchmarkError
+        If a name, style or number is unusable, or data cannot be loaded.
+    """
+    if samples < 1 or temperature < 0:
+        raise BenchmarkError(
+            f"samples={samples}, temperature={temperature}: give at least one sample and no negative temperature"
+        )
+    if samples > 1 and temperature == 0:
+        raise BenchmarkError(
+            f"samples={samples} at temperature 0 are all the same; give a temperature above 0, or one sample"
+        )
+    if style is not None and style not in STYLES:
+        raise BenchmarkError(f"prompt style {style!r} is unknown; use one of {', '.join(STYLES)}")
+    if sandbox is None:
+        sandbox = own_sandbox = Sandbox()
+    else:
+        own_sandbox = None
+    try:
+        reports = []
+        for name in names:
+            loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, since, until)
+            how = style or default_style(loaded.benchmark, student.tokenizer)
+            tokens = max_new_tokens or loaded.benchmark.max_new_tokens
+            found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)
+            settings = {
+                "samples": samples,
+                "temperature": temperature,
+                "seed": seed,
+                "style": how,
+                "max_new_tokens": tokens,
+            }
+            reports.append(score(loaded, found, sandbox, student.name, cache, progress, **settings))
+        return reports
+    finally:
+        if own_sandbox is not None:
+            own_sandbox.close()
+
+
+def _ask(
+    student: Student,
+    loaded: Loaded,
+    style: str,
+    samples: int,
+    temperature: float,
+    tokens: int,
+    seed: int,
+    progress: bool,
+) -> list[Sample]:
+    tasks = [task for task in loaded.tasks if not task.unsupported]
+    if style == "own":
+        prompts = [student.prompt(own_problem(task)) for task in tasks]
+    else:
+        prompts = [render(task, loaded.benchmark, style, student.tokenizer) for task in tasks]
+    written = student.generate(prompts, samples, temperature, tokens, seed, progress=progress)
+    return [
+        Sample(task.task_id, _read(student, task, loaded.benchmark, style, completion.text))
+        for task, completions in zip(tasks, written, strict=True)
+        for completion in completions
+    ]
+
+
+def _read(student: Student, task: Task, benchmark: Benchmark, style: str, text: str) -> str | None:
+    if style != "own":
+        return solution(task, benchmark, style, text)
+    problem = own_problem(task)
+    body = student.code(problem, text)
+    return None if body is None else problem.program(body)
+
+
+def _tests(task: Task) -> Tests:
+    if task.tests is None or isinstance(task.tests, Pending):
+        raise BenchmarkError(f"{task.task_id}: its tests are not ready; call `prepare` first")
+    return task.tests
+
+
+def _limits(benchmark: Benchmark, task: Task) -> Limits:
+    seconds = task.cpu_seconds or benchmark.cpu_seconds
+    return Limits(
+        cpu_seconds=seconds,
+        wall_seconds=max(30.0, 5 * seconds),
+        memory_mb=task.memory_mb or benchmark.memory_mb,
+        output_kb=_OUTPUT_KB,
+    )

@@ -1,0 +1,240 @@
+"""Where a benchmark's rows come from: the Hub (through `datasets`), a local file, or this package."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tarot_lite.benchmarks.embedded import embedded_tasks
+from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
+from tarot_lite.benchmarks.tasks import BenchmarkError, Task
+
+__all__ = ["Loaded", "Source", "fingerprint", "load", "read_jsonl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What exactly was scored against.
+
+    Parameters
+    ----------
+    where
+        Data set and revision, file, or ``embedded``.
+    fingerprint
+        SHA-256 over the rows.
+    notes
+        What a reader of the numbers must know: fewer tasks than published, text that differs from the published one.
+    """
+
+    where: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A benchmark with its tasks; pending tests are completed by `tasks.prepare`."""
+
+    benchmark: Benchmark
+    tasks: tuple[Task, ...]
+    source: Source
+
+
+def load(
+    name: str,
+    data: str | Path | None = None,
+    revision: str | None = None,
+    hub: str | None = None,
+    limit: int | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Loaded:
+    """Load a benchmark.
+
+    Parameters
+    ----------
+    name
+        A key of `BENCHMARKS`.
+    data
+        Local file (.jsonl, .jsonl.gz, .json, .parquet) in the published schema; None loads from the Hub.
+    revision, hub
+        Instead of the pinned commit, and of the data set's name (such as a mirror, or a local folder in its layout).
+    limit
+        Only the first so many tasks, at least 1.
+    since, until
+        Contamination window for benchmarks whose tasks have dates: only tasks from `since` on and before `until`
+        (ISO dates).
+
+    Raises
+    ------
+    BenchmarkError
+        If the data cannot be reached or read, an id occurs twice, the window is no date or leaves nothing.
+    """
+    benchmark = get_benchmark(name)
+    if limit is not None and limit < 1:
+        raise BenchmarkError(f"{name}: limit is {limit}; give a whole number of at least 1, or None")
+    if not benchmark.hub:
+        if data is not None:
+            raise BenchmarkError(f"{name} is embedded in the package and takes no file; leave `data` out")
+        tasks = embedded_tasks()
+        print_of = hashlib.sha256(
+            repr([(task.task_id, task.prompt, task.tests) for task in tasks]).encode()
+        ).hexdigest()
+        return Loaded(benchmark, tuple(tasks[:limit]), Source("embedded", print_of))
+    if data is not None:
+        where, rows = str(data), _read_file(Path(data))
+    else:
+        where, rows = _read_hub(benchmark, hub or benchmark.hub, revision or benchmark.revision)
+    digest = fingerprint(rows)
+    tasks = _unique([benchmark.reader(row, f"{where}, row {number}") for number, row in enumerate(rows)], where)
+    notes = _notes(benchmark, len(tasks), digest, is_file=data is not None)
+    if since is not None or until is not None:
+        tasks = _window(tasks, since, until, name)
+        notes.append(f"only tasks from {since or 'the beginning'} until before {until or 'now'}")
+    if limit is not None and limit < len(tasks):
+        tasks = tasks[:limit]
+        notes.append(f"only the first {limit} tasks")
+    return Loaded(benchmark, tuple(tasks), Source(where, digest, tuple(notes)))
+
+
+def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
+    """SHA-256 over rows, whatever their order of fields.
+
+    >>> fingerprint([{"a": 1, "b": 2}]) == fingerprint([{"b": 2, "a": 1}])
+    True
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass"))
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    """Lines of a JSONL file, gzipped or not, with their numbers from 1; blank lines are skipped.
+
+    Raises
+    ------
+    BenchmarkError
+        If the file is missing, no text, or a line is not JSON.
+    """
+    if not path.is_file():
+        raise BenchmarkError(f"{path}: no such file; give a JSONL file, one object a line (.gz may follow)")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except ValueError as error:
+                    raise BenchmarkError(
+                        f"{path}, line {number}: not JSON ({error}); the line begins {line[:60]!r}"
+                    ) from None
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{path}: cannot be read ({error}); is it whole, and UTF-8?") from None
+
+
+def _read_file(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        from datasets import Dataset
+
+        if not path.is_file():
+            raise BenchmarkError(f"{path}: no such file")
+        rows: list[Any] = Dataset.from_parquet(str(path)).to_list()
+    elif path.suffix == ".json":
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BenchmarkError(f"{path}: cannot be read ({error}); expected a JSON list of rows") from None
+    else:
+        rows = [row for _, row in read_jsonl(path)]
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise BenchmarkError(f"{path}: holds no rows; expected objects, one for each task")
+    return rows
+
+
+def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[dict[str, Any]]]:
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise BenchmarkError(
+            f"{benchmark.name}: loading from the Hub needs the package datasets; pip install datasets"
+        ) from None
+    local = Path(hub).is_dir()
+    where = f"{hub}@{'local' if local else revision}"
+    try:
+        if benchmark.files:
+            root = hub if local else f"hf://datasets/{hub}@{revision}"
+            files = [f"{root}/{file}" for file in benchmark.files if not local or Path(hub, file).is_file()]
+            found = load_dataset("json", data_files={benchmark.split: files}, split=benchmark.split)
+        elif local:
+            found = load_dataset(hub, split=benchmark.split)
+        else:
+            found = load_dataset(hub, benchmark.config, split=benchmark.split, revision=revision)
+    except Exception as error:  # the Hub's libraries raise many kinds
+        raise BenchmarkError(
+            f"{benchmark.name}: {where} cannot be loaded ({type(error).__name__}: {str(error)[:200]}). "
+            "Without the Hub, give a local file (data=..., --data); if the revision has vanished, name another (revision=...)"
+        ) from error
+    return where, [dict(row) for row in found]
+
+
+def _unique(tasks: list[Task], where: str) -> list[Task]:
+    seen: set[str] = set()
+    for number, task in enumerate(tasks):
+        if task.task_id in seen:
+            raise BenchmarkError(
+                f"{where}, row {number}: task id {task.task_id!r} was used before; take the published file again"
+            )
+        seen.add(task.task_id)
+    return tasks
+
+
+def _notes(benchmark: Benchmark, count: int, digest: str, is_file: bool) -> list[str]:
+    published = dict(benchmark.published)
+    if digest in published:
+        return [f"the rows are those of {published[digest]}"]
+    notes = []
+    if benchmark.tasks is not None and count != benchmark.tasks:
+        notes.append(f"{count} tasks; the published data has {benchmark.tasks}")
+    if is_file and published:
+        known = ", ".join(published.values())
+        notes.append(
+            f"the file is none of the published ones that this version knows ({known}); was it edited by hand?"
+        )
+    return notes
+
+
+def _window(tasks: list[Task], since: str | None, until: str | None, name: str) -> list[Task]:
+    from datetime import date
+
+    for value in (since, until):
+        try:
+            date.fromisoformat(value or "2000-01-01")
+        except ValueError:
+            raise BenchmarkError(f"{name}: {value!r} is no date; write it as 2024-08-01") from None
+    undated = [task.task_id for task in tasks if "date" not in task.tags]
+    if undated:
+        raise BenchmarkError(
+            f"{name}: {len(undated)} tasks have no date (the first: {undated[0]}); leave since and until out"
+        )
+    found = [
+        task for task in tasks if (since or "") <= task.tags["date"] and (until is None or task.tags["date"] < until)
+    ]
+    if not found:
+        dates = sorted(task.tags["date"] for task in tasks)
+        raise BenchmarkError(
+            f"{name}: no task from {since} until {until}; the data runs from {dates[0]} to {dates[-1]}"
+        )
+    return found
+
+
+def with_tasks(loaded: Loaded, tasks: Sequence[Task]) -> Loaded:
+    """A copy with other tasks, such as those that `tasks.prepare` made."""
+    return replace(loaded, tasks=tuple(tasks))
