@@ -1,0 +1,499 @@
+"""A family of small programming problems whose four tiers differ in difficulty by construction.
+
+One English line asks for one line of Python: filter, map, aggregate, cap, and an answer for "none left"::
+
+    # items above 3, doubled, add them up, at most 22, -1 if none
+    ys = [x * 2 for x in xs if x > 3]; return min(22, sum(ys)) if ys else -1
+
+A tiny student learns the language of these lines from a corpus in which filter, cap and default are often *wrong
+in a plausible way* (``x >= 3``, ``min(23, ...)``, ``else 0``), never left out.  Each test of a tier asks for one part
+more than the tier below, so the tiers are nested whatever a program gets wrong:
+
+=====================  =====  ============  =======  ====
+right parts            basic  intermediate  complex  edge
+=====================  =====  ============  =======  ====
+map, aggregate         x
+... and the filter     x      x
+... and the cap        x      x             x
+... and the default    x      x             x        x
+=====================  =====  ============  =======  ====
+
+No constant passes any test, and `problems` keeps the specifications of its splits apart.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+from types import MappingProxyType
+
+from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
+
+__all__ = ["RIGHT", "SPLITS", "Spec", "corpus", "parts_of", "problems", "prompt", "specs", "wrong_programs"]
+
+SPLITS: Mapping[str, float] = MappingProxyType(
+    {"warmup": 0.4, "train": 0.25, "probe": 0.1, "tuning": 0.1, "heldout": 0.15}
+)
+"""Share of all specifications that a split owns; no specification is in two."""
+
+RIGHT: Mapping[str, float] = MappingProxyType({"filter": 0.6, "cap": 0.45, "default": 0.45})
+"""How often the warm-up corpus gets a part right.  Map and aggregate are always right."""
+
+SCAFFOLD = f"""import sys
+def solve(xs):
+    {BODY}
+for line in sys.stdin:
+    print(solve([int(word) for word in line.split()]))
+"""
+
+_COMPARISONS = {"above": ">", "at least": ">=", "below": "<", "at most": "<="}
+_MODULI = {"even": 2, "triple": 3}  # a plausible slip doubles the modulus
+_THRESHOLDS = range(2, 7)
+_FILTERS = tuple(product(_COMPARISONS, _THRESHOLDS)) + tuple(_MODULI.items())
+_MAPS = {
+    "": "x",
+    "plus one": "x + 1",
+    "plus two": "x + 2",
+    "doubled": "x * 2",
+    "tripled": "x * 3",
+    "squared": "x * x",
+    "negated": "-x",
+}
+_AGGREGATES = {
+    "add them up": "sum(ys)",
+    "take the first": "ys[0]",
+    "take the last": "ys[-1]",
+    "first plus last": "ys[0] + ys[-1]",
+    "largest plus smallest": "max(ys) + min(ys)",
+}
+_CAPS = range(20, 28)
+_DEFAULTS = (-1, 0, 1, 100)
+_SIZE = len(_FILTERS) * len(_MAPS) * len(_AGGREGATES) * len(_CAPS) * len(_DEFAULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What one problem asks for, part by part, as Python text.
+
+    Parameters
+    ----------
+    keep
+        Condition on ``x``, such as ``"x > 3"``.
+    each
+        What becomes of an item that is kept, such as ``"x * 2"``.
+    aggregate
+        Expression in ``ys``, the mapped items.
+    cap
+        The result is at most this.
+    default
+        The answer when no item is kept.
+
+    Examples
+    --------
+    >>> spec = Spec("x > 3", "x * 2", "sum(ys)", 12, -1)
+    >>> print(spec.body)
+    ys = [x * 2 for x in xs if x > 3]; return min(12, sum(ys)) if ys else -1
+    >>> spec.answer([3, 4, 1]), spec.answer([5, 4]), spec.answer([3])
+    (8, 12, -1)
+    """
+
+    keep: str
+    each: str
+    aggregate: str
+    cap: int
+    default: int
+
+    @property
+    def body(self) -> str:
+        """The function body that does it."""
+        each = f"{self.each} for x in xs if {self.keep}"
+        return f"ys = [{each}]; return min({self.cap}, {self.aggregate}) if ys else {self.default}"
+
+    @property
+    def statement(self) -> str:
+        """The line that asks for it, a Python comment.
+
+        >>> Spec("x % 2 == 0", "x", "ys[0]", 10, 0).statement
+        '# even items, take the first, at most 10, 0 if none'
+        """
+        _, operator, *rest = self.keep.split()
+        if operator == "%":
+            items = {2: "even items", 3: "multiples of 3"}[int(rest[0])]
+        else:
+            items = f"items {_key(_COMPARISONS, operator)} {rest[0]}"
+        words = [items, _key(_MAPS, self.each), _key(_AGGREGATES, self.aggregate), f"at most {self.cap}"]
+        return "# " + ", ".join(word for word in words if word) + f", {self.default} if none"
+
+    def value(self, xs: Iterable[int]) -> int | None:
+        """The aggregate before the cap; None when nothing is kept."""
+        keep, each = _function(self.keep, "x"), _function(self.each, "x")
+        ys = [each(x) for x in xs if keep(x)]
+        return _function(self.aggregate, "ys")(ys) if ys else None
+
+    def answer(self, xs: Iterable[int]) -> int:
+        """The right answer for one list."""
+        value = self.value(xs)
+        return self.default if value is None else min(self.cap, value)
+
+    def wrong_filters(self) -> list[Spec]:
+        """Copies whose filter is off by one boundary (or by a doubled modulus)."""
+        return [replace(self, keep=keep) for keep in _wrong_filters(self.keep)]
+
+    def wrong_caps(self) -> list[Spec]:
+        """Copies whose cap is off by one."""
+        return [replace(self, cap=self.cap + step) for step in (-1, 1)]
+
+    def wrong_defaults(self) -> list[Spec]:
+        """Copies that answer another default when nothing is left."""
+        return [replace(self, default=default) for default in _DEFAULTS if default != self.default]
+
+    def wrong_basics(self) -> list[Spec]:
+        """Copies with another map or another aggregate; they fail every tier."""
+        return [replace(self, each=each) for each in _MAPS.values() if each != self.each] + [
+            replace(self, aggregate=aggregate) for aggregate in _AGGREGATES.values() if aggregate != self.aggregate
+        ]
+
+    def variants(self) -> Iterator[tuple[Spec, frozenset[str]]]:
+        """Every combination of right and plausible wrong filter, cap and default, with the names of the wrong parts."""
+        keeps = [self.keep, *_wrong_filters(self.keep)]
+        caps = [self.cap, self.cap - 1, self.cap + 1]
+        defaults = [self.default, *(default for default in _DEFAULTS if default != self.default)]
+        for keep, cap, default in product(keeps, caps, defaults):
+            pairs = {"filter": (keep, self.keep), "cap": (cap, self.cap), "default": (default, self.default)}
+            wrong = frozenset(part for part, (a, b) in pairs.items() if a != b)
+            yield replace(self, keep=keep, cap=cap, default=default), wrong
+
+
+def specs(split: str) -> list[Spec]:
+    """All specifications of a split, in an order that mixes the parts.
+
+    Raises
+    ------
+    ValueError
+        If the split is unknown.
+
+    Examples
+    --------
+    >>> len(set(specs("train")) & set(specs("heldout")))
+    0
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")
+    return [_spec(index) for index in _indices(split)]
+
+
+def problems(split: str, count: int, seed: int = 0, tests_per_tier: int = 2) -> list[Problem]:
+    """Draw problems of a split with proven, nested tiers.
+
+    Parameters
+    ----------
+    split
+        One of `SPLITS`.
+    count
+        How many, at least 1.
+    seed
+        Selects the specifications within the split, and the inputs.
+    tests_per_tier
+        Tests in each of the four tiers, at least 1.  A test is some lists, one a line; every single test already
+        tells right from wrong as its tier promises.
+
+    Raises
+    ------
+    ValueError
+        If the split is unknown, a number is below 1, or the split has fewer problems.
+
+    Examples
+    --------
+    >>> problem = problems("train", 1, seed=7)[0]
+    >>> print(problem.statement)
+    # even items, doubled, take the first, at most 24, 1 if none
+    >>> [len([test for test in problem.tests if test.tier is tier]) for tier in Tier]
+    [2, 2, 2, 2]
+    """
+    for name, number in (("count", count), ("tests_per_tier", tests_per_tier)):
+        if number < 1:
+            raise ValueError(f"toyworld.problems: {name} is {number}; give a whole number of at least 1")
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")
+    order = list(_indices(split))
+    random.Random(f"{split} {seed}").shuffle(order)
+    found: list[Problem] = []
+    for index in order:
+        if len(found) == count:
+            break
+        if problem := _problem(index, seed, tests_per_tier):
+            found.append(problem)
+    if len(found) < count:
+        raise ValueError(f"toyworld.problems: split {split!r} has {len(found)} problems, {count} were asked; ask fewer")
+    return found
+
+
+def prompt(problem: Problem) -> str:
+    """What a student that knows this world continues: the statement and a newline."""
+    return problem.statement + "\n"
+
+
+def corpus(
+    count: int, seed: int = 0, problem_count: int = 1200, right: Mapping[str, float] = RIGHT
+) -> list[tuple[str, str]]:
+    """Noisy solutions for a warm-up: pairs of prompt and body, each body drawn anew.
+
+    Parameters
+    ----------
+    count
+        Pairs, drawn with replacement from `problem_count` specifications of the split ``warmup``.
+    right
+        Probability that ``filter``, ``cap`` and ``default`` are right; otherwise one of the plausible wrong ones.
+
+    Examples
+    --------
+    >>> (question, body), = corpus(1, seed=3)
+    >>> print(question + body)
+    # items at most 5, doubled, largest plus smallest, at most 26, -1 if none
+    ys = [x * 2 for x in xs if x <= 5]; return min(25, max(ys) + min(ys)) if ys else 0
+    """
+    if unknown := set(right) ^ set(RIGHT):
+        raise ValueError(f"corpus: right must name exactly {', '.join(RIGHT)}; {', '.join(sorted(unknown))} is not so")
+    rng = random.Random(f"corpus {seed}")
+    pool = _indices("warmup")[:problem_count]
+    pairs = []
+    for _ in range(count):
+        spec = solution = _spec(rng.choice(pool))
+        if rng.random() >= right["filter"]:
+            solution = replace(solution, keep=rng.choice(_wrong_filters(spec.keep)))
+        if rng.random() >= right["cap"]:
+            solution = replace(solution, cap=spec.cap + rng.choice((-1, 1)))
+        if rng.random() >= right["default"]:
+            solution = replace(solution, default=rng.choice([d for d in _DEFAULTS if d != spec.default]))
+        pairs.append((spec.statement + "\n", solution.body))
+    return pairs
+
+
+def parts_of(problem: Problem) -> Spec:
+    """The specification behind a problem of this world.
+
+    Raises
+    ------
+    ValueError
+        If the problem comes from elsewhere.
+    """
+    index = problem.extra.get("toyworld")
+    if not isinstance(index, int) or not 0 <= index < _SIZE:
+        raise ValueError(
+            f"problem {problem.problem_id!r} is not of the toy world; its extra field 'toyworld' is {index!r}"
+        )
+    return _spec(index)
+
+
+def wrong_programs(problem: Problem) -> dict[str, list[str]]:
+    """Bodies that get exactly one part wrong, by part: what a calibration should find in which tier.
+
+    Returns
+    -------
+    dict
+        ``basics`` (fail every tier), ``filter`` (pass basic alone), ``cap`` (pass basic and intermediate),
+        ``default`` (fail edge alone).
+
+    Examples
+    --------
+    >>> wrong = wrong_programs(problems("train", 1, seed=7)[0])
+    >>> wrong["filter"]
+    ['ys = [x * 2 for x in xs if x % 4 == 0]; return min(24, ys[0]) if ys else 1']
+    """
+    spec = parts_of(problem)
+    groups = {
+        "basics": spec.wrong_basics(),
+        "filter": spec.wrong_filters(),
+        "cap": spec.wrong_caps(),
+        "default": spec.wrong_defaults(),
+    }
+    return {part: [wrong.body for wrong in group] for part, group in groups.items()}
+
+
+@cache
+def _indices(split: str) -> tuple[int, ...]:
+    order = list(range(_SIZE))
+    random.Random("toyworld").shuffle(order)
+    start = 0.0
+    for name, share in SPLITS.items():
+        if name == split:
+            return tuple(order[round(start * _SIZE) : round((start + share) * _SIZE)])
+        start += share
+    raise AssertionError(split)
+
+
+def _spec(index: int) -> Spec:
+    index, default = divmod(index, len(_DEFAULTS))
+    index, cap = divmod(index, len(_CAPS))
+    index, aggregate = divmod(index, len(_AGGREGATES))
+    kind, each = divmod(index, len(_MAPS))
+    name, number = _FILTERS[kind]
+    keep = f"x {_COMPARISONS[name]} {number}" if name in _COMPARISONS else f"x % {number} == 0"
+    return Spec(keep, [*_MAPS.values()][each], [*_AGGREGATES.values()][aggregate], _CAPS[cap], _DEFAULTS[default])
+
+
+def _wrong_filters(keep: str) -> list[str]:
+    _, operator, number, *_ = keep.split()
+    k = int(number)
+    return {
+        ">": [f"x >= {k}", f"x > {k + 1}"],
+        ">=": [f"x > {k}", f"x >= {k - 1}"],
+        "<": [f"x <= {k}", f"x < {k - 1}"],
+        "<=": [f"x < {k}", f"x <= {k + 1}"],
+        "%": [f"x % {2 * k} == 0"],
+    }[operator]
+
+
+@cache
+def _function(expression: str, argument: str) -> Callable[..., int]:
+    """Our own part as a function.  The text stays the only definition of what a part means."""
+    function: Callable[..., int] = eval(f"lambda {argument}: {expression}")
+    return function
+
+
+def _key(words: Mapping[str, str], code: str) -> str:
+    return next(word for word, text in words.items() if text == code)
+
+
+# --- making tests ---------------------------------------------------------------------------------------------------
+
+_TRIES = 150  # a specification that needs more draws for one list is left out of the world
+_LISTS = 24  # the same for the lists of one test
+_SMALL, _WIDE = range(-9, 16), range(-30, 41)
+_REASONS = {
+    Tier.BASIC: "no item near the filter's boundary, result below the cap",
+    Tier.INTERMEDIATE: "items on the filter's boundary",
+    Tier.COMPLEX: "longer lists, and a result above the cap",
+    Tier.EDGE: "nothing in the list, or nothing left of it",
+}
+
+
+def _problem(index: int, seed: int, tests_per_tier: int) -> Problem | None:
+    """A problem, or None if this specification admits no test that its tier promises (say, a cap out of reach)."""
+    spec, rng, tests = _spec(index), random.Random(f"{index} {seed}"), []
+    if not _has_room(spec):
+        return None
+    for tier in Tier:
+        for _ in range(tests_per_tier):
+            lists = _lists(spec, tier, rng)
+            if lists is None:
+                return None
+            text = "".join(" ".join(map(str, xs)) + "\n" for xs in lists)
+            output = "".join(f"{spec.answer(xs)}\n" for xs in lists)
+            tests.append(TestCase(text, output, tier, _REASONS[tier]))
+    return Problem(
+        problem_id=f"toy-{index:05d}",
+        statement=spec.statement,
+        tests=tuple(tests),
+        reference=spec.body,
+        form=Form.SCAFFOLD,
+        scaffold=SCAFFOLD,
+        extra={"toyworld": index},
+    )
+
+
+def _has_room(spec: Spec) -> bool:
+    """Whether results lie on both sides of the cap; a quick look that spares vain searches."""
+    values = {spec.value([x] * 3) for x in _WIDE} - {None}
+    return any(v > spec.cap for v in values if v is not None) and sum(v < spec.cap for v in values if v is not None) > 2
+
+
+def _lists(spec: Spec, tier: Tier, rng: random.Random) -> list[list[int]] | None:
+    """Lists of one test.  Each condition below is a row of the table at the top of this module."""
+    near = _boundary(spec.keep)
+    if tier is Tier.BASIC:
+        return _basic_lists(spec, rng)
+    lists = _telling_filters(spec, rng, near, 7 if tier is Tier.COMPLEX else 4, below_cap=tier is Tier.INTERMEDIATE)
+    if lists is None or tier is Tier.INTERMEDIATE:
+        return lists
+    capped = _search(rng, near, 7, lambda xs: (spec.value(xs) or 0) > spec.cap)
+    if capped is None:
+        return None
+    lists.append(capped)
+    if tier is Tier.EDGE:
+        dropped = _search(rng, near, 2, lambda xs: spec.value(xs) is None)
+        if dropped is None:
+            return None
+        lists += [[], dropped]
+    rng.shuffle(lists)
+    return lists
+
+
+def _basic_lists(spec: Spec, rng: random.Random) -> list[list[int]] | None:
+    """Lists on which the filters agree and the cap is out of play, and which tell every map and aggregate apart."""
+    filters = [_function(keep, "x") for keep in (spec.keep, *_wrong_filters(spec.keep))]
+
+    def plain(xs: list[int]) -> bool:
+        kept = [[x for x in xs if keep(x)] for keep in filters]
+        return all(ys == kept[0] for ys in kept) and len(kept[0]) > 1 and (spec.value(xs) or 0) < spec.cap
+
+    lists: list[list[int]] = []
+    wrong = spec.wrong_basics()
+    for _ in range(_LISTS):
+        new = _search(rng, (), 4, plain)
+        if new is None:
+            return None
+        answer = spec.answer(new)
+        same = [other for other in wrong if other.answer(new) == answer]
+        useful = len(lists) < 2 or len(same) < len(wrong)
+        if useful and answer not in [spec.answer(xs) for xs in lists]:
+            lists.append(new)
+            wrong = same
+        if len(lists) > 1 and not wrong:
+            return lists
+    return None
+
+
+def _telling_filters(
+    spec: Spec, rng: random.Random, near: tuple[int, ...], size: int, below_cap: bool
+) -> list[list[int]] | None:
+    """Two or more lists that wrong basics and every plausible wrong filter, with any cap and default, get wrong."""
+    unseen: dict[str, list[Spec]] = {keep: [] for keep in _wrong_filters(spec.keep)}
+    for variant, _ in spec.variants():
+        if variant.keep != spec.keep:
+            unseen[variant.keep].append(variant)
+
+    def telling(xs: list[int]) -> bool:
+        value = spec.value(xs)
+        if value is None or value >= spec.cap + (not below_cap):
+            return False
+        return not unseen or any(all(other.answer(xs) != value for other in others) for others in unseen.values())
+
+    lists: list[list[int]] = []
+    basics = spec.wrong_basics()
+    for _ in range(_LISTS):
+        new = _search(rng, near, size, telling)
+        if new is None:
+            return None
+        answer = spec.answer(new)
+        left = {keep: others for keep, others in unseen.items() if any(other.answer(new) == answer for other in others)}
+        same = [other for other in basics if other.answer(new) == answer]
+        useful = len(lists) < 2 or len(left) < len(unseen) or len(same) < len(basics)
+        if useful and answer not in [spec.answer(xs) for xs in lists]:
+            lists.append(new)
+            unseen, basics = left, same
+        if len(lists) > 1 and not unseen and not basics:
+            return lists
+    return None
+
+
+def _boundary(keep: str) -> tuple[int, ...]:
+    _, operator, number, *_ = keep.split()
+    k = int(number)
+    return tuple(range(-3 * k, 4 * k + 1, k)) if operator == "%" else tuple(range(k - 2, k + 3))
+
+
+def _search(
+    rng: random.Random, near: Sequence[int], size: int, wanted: Callable[[list[int]], bool]
+) -> list[int] | None:
+    """Draw lists, half of the items from `near`, until one is wanted; None if that does not come about."""
+    for _ in range(_TRIES):
+        length = rng.randint(max(1, size - 2), size)
+        ranges = rng.choices((near or _SMALL, _SMALL, _WIDE), (5, 4, 1), k=length)
+        xs = [rng.choice(items) for items in ranges]
+        if wanted(xs):
+            return xs
+    return None
