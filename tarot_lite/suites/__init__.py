@@ -7,7 +7,7 @@ expected output comes from running the reference (`proof`), and difficulty is me
 
 from tarot_lite.suites.build import build
 from tarot_lite.suites.calibration import Assignment, KillMatrix, assign, wilson
-from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Programs
+from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Programs, Stubs
 from tarot_lite.suites.proposers import Given, Mutation, Proposal, Proposer
 from tarot_lite.suites.report import SuiteReport
 
@@ -20,6 +20,7 @@ __all__ = [
     "Mutation",
     "Pool",
     "Programs",
+    "Stubs",
     "Proposal",
     "Proposer",
     "SuiteReport",

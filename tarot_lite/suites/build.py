@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, ProblemError, TestCase, Tier, to_row
-from tarot_lite.sandbox import Execution, Limits, Sandbox, SandboxError
+from tarot_lite.sandbox import Limits, Sandbox, SandboxError
+from tarot_lite.suites.batch import Outcome, run_batches
 from tarot_lite.suites.calibration import KillMatrix, assign
-from tarot_lite.suites.candidates import Candidate, Mutants, Pool, fuelled
-from tarot_lite.suites.coverage import Trace, measure, read_trace, traced
+from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Stubs, fuelled
+from tarot_lite.suites.coverage import measure, reached_lines
 from tarot_lite.suites.formats import FormatError
 from tarot_lite.suites.proof import Proven, Rejection, other_world, prove, screen
 from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, Proposer
@@ -25,6 +26,7 @@ __all__ = ["TIERS", "build"]
 
 TIERS = ("assign", "check")
 _CHUNK = 16  # problems whose programs are run together, so that all workers stay busy
+_BATCH_OUTPUT_KB = 16 * 1024
 _LEAST = 40  # runs: a calibration by fewer would say nothing
 
 
@@ -47,6 +49,16 @@ class _Plan:
         """Lines a run may take before the problem counts as too slow to calibrate."""
         return max(1, self.steps // _LEAST)
 
+    @property
+    def trace_limits(self) -> Limits:
+        """Of a whole batch of traced runs; the clock is short, so that a reference that sleeps is found soon."""
+        return replace(self.sandbox.limits, cpu_seconds=8.0, wall_seconds=16.0, output_kb=_BATCH_OUTPUT_KB)
+
+    @property
+    def candidate_limits(self) -> Limits:
+        """Of a whole batch of one candidate: the step budget ends nearly every endless one, this ends the others."""
+        return replace(self.sandbox.limits, cpu_seconds=2.0, wall_seconds=10.0, output_kb=_BATCH_OUTPUT_KB)
+
 
 @dataclass
 class _Work:
@@ -56,7 +68,7 @@ class _Work:
     proposals: list[Proposal] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     proven: list[Proven] = field(default_factory=list)
-    traces: list[Trace | None] = field(default_factory=list)
+    traces: dict[str, Outcome] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     matrix: KillMatrix | None = None
     reason: str = ""
@@ -96,7 +108,7 @@ def build(
     proposers
         Where inputs come from; None is `Given` and `Mutation`.
     pool
-        Where candidate programs come from; None is `Mutants`.
+        Where candidate programs come from; None is `Stubs` and `Mutants`.
     seed
         Of all choices; the same seed gives the same files.
     folder
@@ -144,7 +156,7 @@ def build(
     plan = _Plan(
         sandbox,
         tuple(proposers if proposers is not None else (Given(), Mutation())),
-        tuple(pool if pool is not None else (Mutants(),)),
+        tuple(pool if pool is not None else (Stubs(), Mutants())),
         seed,
         tiers,
         per_tier,
@@ -202,9 +214,8 @@ def _build_chunk(chunk: Sequence[Problem | ProblemError], plan: _Plan, store: St
     if works:
         try:
             _propose(works, plan)
-            _probe(works, plan)
-            _prove(works, plan)
             _trace(works, plan)
+            _prove(works, plan)
             _calibrate(works, plan)
         except SandboxError as failure:
             raise SandboxError(f"{failure}; finished problems are kept, start the build again to go on") from failure
@@ -238,92 +249,127 @@ def _propose(works: Sequence[_Work], plan: _Plan) -> None:
             work.stop("no usable input" + (f": {work.rejections[0].detail}" if work.rejections else ""))
 
 
-def _probe(works: Sequence[_Work], plan: _Plan) -> None:
-    """Run the reference on the first inputs: find out early if it hangs, fails, or is too slow to calibrate."""
+def _trace(works: Sequence[_Work], plan: _Plan) -> None:
+    """Run the reference on everything once, traced: find out early if it hangs, fails, or is too slow to calibrate."""
     going = _going(works)
-    few = [[proposal.input for proposal in work.proposals[:2]] for work in going]
-    runs = plan.sandbox.run_many([(work.reference, inputs) for work, inputs in zip(going, few, strict=True)])
-    traces = plan.sandbox.run_many(
-        [(traced(work.reference, plan.trace_limit), inputs) for work, inputs in zip(going, few, strict=True)]
-    )
-    for work, run, trace in zip(going, runs, traces, strict=True):
-        if all(one.verdict is Verdict.TIMEOUT for one in run):
-            work.stop(f"reference hangs: {run[0].error}")
-        elif all("ModuleNotFoundError" in one.error or "ImportError" in one.error for one in run):
-            work.stop(f"reference needs a module that the sandbox lacks: {run[0].error}")
-        work.too_slow = any(one.steps >= plan.trace_limit for one in map(_read, trace) if one is not None)
-        if work.too_slow:  # prove what is given, propose no more
-            work.proposals = [proposal for proposal in work.proposals if proposal.source == "given"] or work.proposals[:4]
+    first = run_batches(plan.sandbox, _jobs(going, 1), plan.trace_limits, plan.trace_limit)
+    for work, (run,) in zip(going, first, strict=True):
+        work.too_slow = run.stopped
+        if "ModuleNotFoundError" in run.error or "ImportError" in run.error:
+            work.stop(f"reference needs a module that the sandbox lacks: {run.error}")
+        if work.too_slow or run.error:  # prove what is given: it may be slow only here, or this input may be bad
+            work.proposals = _few(work.proposals)
+    going = [work for work in _going(works) if not work.too_slow]
+    for work, runs in zip(
+        going, run_batches(plan.sandbox, _jobs(going), plan.trace_limits, plan.trace_limit), strict=True
+    ):
+        quick = []
+        for proposal, run in zip(work.proposals, runs, strict=True):
+            if run.stopped and proposal.source == "given":
+                work.too_slow = True
+            elif run.stopped:
+                detail = f"the reference takes {plan.trace_limit:,} lines or more"
+                work.rejections.append(Rejection(proposal.source, "too slow", detail, proposal.input[:120]))
+                continue
+            elif run.error and proposal.source != "given":  # no need to prove it
+                reason = "reference failed" if "Error" in run.error else "reference: timeout or crash"
+                work.rejections.append(Rejection(proposal.source, reason, run.error, proposal.input[:120]))
+                continue
+            quick.append((proposal, run))
+        work.proposals = [proposal for proposal, _ in quick]
+        work.traces = {proposal.input: run for proposal, run in quick}
+        if work.too_slow:
+            work.proposals = _few(work.proposals)
 
 
-def _read(run: Execution) -> Trace | None:
-    return read_trace(run.stdout)
+def _jobs(works: Sequence[_Work], count: int | None = None) -> list[tuple[str, list[str]]]:
+    return [(work.reference, [proposal.input for proposal in work.proposals[:count]]) for work in works]
+
+
+def _few(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The given ones; without any, the first four."""
+    return [proposal for proposal in proposals if proposal.source == "given"] or list(proposals[:4])
 
 
 def _prove(works: Sequence[_Work], plan: _Plan) -> None:
+    """The proof proper: two runs, each input in a test of its own."""
+    going = _going(works)
+    hanging = []
+    for work, (run,) in zip(going, plan.sandbox.run_many(_jobs(going, 1)), strict=True):
+        if run.verdict is Verdict.TIMEOUT:
+            hanging.append(work)
+    for work, runs in zip(hanging, plan.sandbox.run_many([(w.reference, _second_input(w)) for w in hanging]), strict=True):
+        if runs[0].verdict is Verdict.TIMEOUT:
+            work.stop(f"reference hangs: {runs[0].error}")
     going = _going(works)
     jobs = []
     for work in going:
         inputs = [proposal.input for proposal in work.proposals]
         jobs += [(work.reference, inputs), (other_world(work.reference), inputs)]
-    runs = iter(plan.sandbox.run_many(jobs))
+    runs_of_all = iter(plan.sandbox.run_many(jobs))
     for work in going:
-        work.proven, rejections = prove(work.problem, work.proposals, next(runs), next(runs))
+        work.proven, rejections = prove(work.problem, work.proposals, next(runs_of_all), next(runs_of_all))
         work.rejections += rejections
         if not work.proven:
-            counts = Counter(rejection.reason for rejection in rejections)
+            counts = Counter(rejection.reason for rejection in work.rejections)
             reason, _ = counts.most_common(1)[0]
-            example = next(rejection.detail for rejection in rejections if rejection.reason == reason)
+            example = next(rejection.detail for rejection in work.rejections if rejection.reason == reason)
             work.stop(f"no input could be proven, mostly: {reason} ({example})")
 
 
-def _trace(works: Sequence[_Work], plan: _Plan) -> None:
-    """Count steps and lines; inputs whose run is too long for the calibration are dropped."""
-    going = [work for work in _going(works) if not work.too_slow]
-    jobs = [
-        (traced(work.reference, plan.trace_limit), [proven.test.input for proven in work.proven]) for work in going
-    ]
-    for work, runs in zip(going, plan.sandbox.run_many(jobs), strict=True):
-        work.traces = [_read(run) for run in runs]
-        quick = []
-        for proven, trace in zip(work.proven, work.traces, strict=True):
-            if trace is not None and trace.steps >= plan.trace_limit and proven.source != "given":
-                detail = f"the reference takes {plan.trace_limit:,} lines or more"
-                work.rejections.append(Rejection(proven.source, "too slow", detail, proven.test.input[:120]))
-            else:
-                quick.append((proven, trace))
-        work.proven, work.traces = [pair[0] for pair in quick], [pair[1] for pair in quick]
-        longest = max((trace.steps for trace in work.traces if trace is not None), default=0)
-        if longest >= plan.trace_limit:
-            work.too_slow = True
+def _second_input(work: _Work) -> list[str]:
+    return [work.proposals[min(1, len(work.proposals) - 1)].input]
 
 
 def _calibrate(works: Sequence[_Work], plan: _Plan) -> None:
+    """Run the candidates on the proven tests; the reference runs along, to see that batches are good enough."""
     going = [work for work in _going(works) if not work.too_slow]
-    jobs = []
+    jobs, alone = [], []
     for work in going:
-        steps = [trace.steps for trace in work.traces if trace is not None] or [plan.trace_limit]
-        runs = plan.steps / max(1.0, sum(steps) / len(steps))
-        candidates = [one for source in plan.pool for one in source.candidates(work.problem, plan.seed)]
-        work.candidates = candidates[: max(8, int(runs / len(work.proven)))]
+        work.candidates, budget = _candidates(work, plan)
         inputs = [proven.test.input for proven in work.proven]
-        budget = 4 * max(steps) + 1000
-        jobs += [(_limited(work.problem.program(one.code), budget), inputs) for one in work.candidates]
-    results = iter(plan.sandbox.run_many(jobs, limits=_candidate_limits(plan.sandbox.limits)))
+        for one in [Candidate("reference", "control", work.problem.reference or ""), *work.candidates]:
+            jobs.append((_limited(work.problem.program(one.code), budget), inputs))
+    results = iter(run_batches(plan.sandbox, jobs, plan.candidate_limits))
     for work in going:
-        columns = []
-        for _ in work.candidates:
-            runs_of_one = next(results)
-            columns.append([not _right(work.problem, proven.test, run) for proven, run in zip(work.proven, runs_of_one, strict=True)])
-        rows = zip(*columns, strict=True) if columns else ([()] * len(work.proven))
-        work.matrix = KillMatrix(tuple(tuple(row) for row in rows))
+        columns = [_column(work, next(results)) for _ in range(len(work.candidates) + 1)]
+        control, *columns = columns
+        if any(control):
+            alone.append(work)
+        work.matrix = _matrix(work, columns)
+    for work in alone:  # state passes from run to run: each run on its own after all
+        inputs = [proven.test.input for proven in work.proven]
+        runs = plan.sandbox.run_many(
+            [(_limited(work.problem.program(one.code), _candidates(work, plan)[1]), inputs) for one in work.candidates],
+            limits=plan.candidate_limits,
+        )
+        outcomes = [[Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", r.stdout) for r in row] for row in runs]
+        work.matrix = _matrix(work, [_column(work, row) for row in outcomes])
 
 
-def _candidate_limits(limits: Limits) -> Limits:
-    """The step budget ends nearly every endless candidate; this is the back-stop for the others."""
-    from dataclasses import replace
+def _candidates(work: _Work, plan: _Plan) -> tuple[list[Candidate], int]:
+    """As many candidates as the budget of lines allows, and the budget of steps for one run."""
+    traces = [work.traces[proven.test.input] for proven in work.proven]
+    steps = [run.steps for run in traces if run.steps] or [plan.trace_limit]
+    count = max(8, int(plan.steps / max(1.0, sum(steps) / len(steps)) / len(work.proven)))
+    reached = reached_lines(work.problem, traces)
+    found: dict[str, Candidate] = {}
+    for source in plan.pool:
+        for one in source.candidates(work.problem, plan.seed, reached):
+            found.setdefault(one.code, one)
+    return list(found.values())[:count], 4 * max(steps) + 1000
 
-    return replace(limits, cpu_seconds=min(limits.cpu_seconds, 2.0))
+
+def _column(work: _Work, outcomes: Sequence[Outcome]) -> list[bool]:
+    return [
+        bool(outcome.error) or not work.problem.answers(proven.test, outcome.stdout)
+        for proven, outcome in zip(work.proven, outcomes, strict=True)
+    ]
+
+
+def _matrix(work: _Work, columns: Sequence[Sequence[bool]]) -> KillMatrix:
+    rows: Iterable[tuple[bool, ...]] = zip(*columns, strict=True) if columns else (() for _ in work.proven)
+    return KillMatrix(tuple(rows))
 
 
 def _limited(program: str, budget: int) -> str:
@@ -331,10 +377,6 @@ def _limited(program: str, budget: int) -> str:
         return fuelled(program, budget)
     except (SyntaxError, ValueError, RecursionError):  # a given candidate may be no Python at all
         return program
-
-
-def _right(problem: Problem, test: TestCase, run: Execution) -> bool:
-    return run.verdict is Verdict.PASSED and problem.answers(test, run.stdout)
 
 
 # --- the record of one problem --------------------------------------------------------------------------------
@@ -405,7 +447,7 @@ def _test_row(
 ) -> dict[str, Any]:
     proven = work.proven[at]
     low, high = matrix.interval(at)
-    trace = work.traces[at] if work.traces else None
+    trace = work.traces.get(proven.test.input)
     return {
         "test": at,
         "source": proven.source,
@@ -418,7 +460,7 @@ def _test_row(
         "high": round(high, 6),
         "rejects": len(matrix.rows[at]),
         "features": list(features),
-        "steps": trace.steps if trace else None,
+        "steps": trace.steps if trace and not trace.stopped else None,
         "what": proven.what,
         "input": proven.test.input,
         "output": proven.test.output,
@@ -435,5 +477,5 @@ def _final_test(work: _Work, matrix: KillMatrix, at: int, tier: Tier | None, pla
 
 
 def _coverage(work: _Work, kept: Sequence[int]) -> dict[str, int] | None:
-    found = measure(work.problem, [work.traces[at] for at in kept])
+    found = measure(work.problem, [work.traces[work.proven[at].test.input] for at in kept])
     return asdict(found) if found else None

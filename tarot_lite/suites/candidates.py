@@ -5,7 +5,7 @@ or clamp forgotten, `min` for `max`, a statement left out.  A mutant may happen 
 test and left out of every share.
 
 Mutants may loop for ever, and a CPU limit would make verdicts depend on the machine.  `fuelled` therefore puts a step
-budget into ``while`` loops and recursive functions: the usual endless mutant ends after the same number of steps
+budget into loops and recursive functions: the usual endless mutant ends after the same number of steps
 everywhere.
 """
 
@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tarot_lite.problems import Form, Problem
 
-__all__ = ["Candidate", "Mutants", "Pool", "Programs", "fuelled", "literals", "parse_code"]
+__all__ = ["Candidate", "Mutants", "Pool", "Programs", "Stubs", "fuelled", "literals", "parse_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,11 @@ class Candidate:
 class Pool(Protocol):
     """Anything that gives candidates for a problem."""
 
-    def candidates(self, problem: Problem, seed: int) -> list[Candidate]:
-        """Candidates, the same for the same seed."""
+    def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
+        """Candidates, the same for the same seed.
+
+        `reached` are the lines of the reference that the tests execute (from 1), None if that is not known.
+        """
         ...
 
 
@@ -71,7 +76,7 @@ class Programs:
     programs: Mapping[str, Sequence[str]]
     kind: str = "given program"
 
-    def candidates(self, problem: Problem, seed: int) -> list[Candidate]:
+    def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
         """The problem's programs without repetition, in order; no program if the problem has none."""
         distinct = dict.fromkeys(self.programs.get(problem.problem_id, ()))
         return [Candidate(f"{self.kind} {number}", self.kind, code) for number, code in enumerate(distinct, start=1)]
@@ -95,8 +100,11 @@ class Mutants:
 
     count: int = 24
 
-    def candidates(self, problem: Problem, seed: int) -> list[Candidate]:
-        """Mutants of the problem's reference; none without a reference that parses."""
+    def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
+        """Mutants of the reference's reached lines; none without a reference that parses.
+
+        Where one slip gives too few, mutants with two are added.
+        """
         if problem.reference is None:
             return []
         try:
@@ -104,20 +112,83 @@ class Mutants:
         except SyntaxError:
             return []
         rng = random.Random(f"mutants {seed} {problem.problem_id}")
-        queues: dict[str, list[_Edit]] = {}
-        for edit in _edits(tree):
-            queues.setdefault(edit.kind, []).append(edit)
-        for queue in queues.values():
-            rng.shuffle(queue)
+        if reached is not None and problem.form is Form.SCAFFOLD:
+            reached = frozenset(line + 1 for line in reached)  # below the line `def _body():`
+        edits = list(_edits(tree, reached))
         found: dict[str, Candidate] = {}
         original = _unparse(tree, problem.form)
-        while any(queues.values()) and len(found) < self.count:
-            for kind, queue in queues.items():
-                if queue and len(found) < self.count:
-                    code = queue.pop().apply(lambda: _unparse(tree, problem.form))
-                    if code not in found and code != original and _compiles(code, problem.form):
-                        found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code)
+
+        def consider(kind: str, code: str) -> None:
+            if code not in found and code != original and _compiles(code, problem.form):
+                found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code)
+
+        for edit in _in_turn(edits, rng):
+            if len(found) >= self.count:
+                break
+            consider(edit.kind, edit.apply(lambda: _unparse(tree, problem.form)))
+        for _ in range(4 * self.count if len(edits) > 1 else 0):
+            if len(found) >= self.count:
+                break
+            one, two = rng.sample(edits, 2)
+            if one.owner is not two.owner:
+                consider("two slips", one.apply(lambda two=two: two.apply(lambda: _unparse(tree, problem.form))))  # type: ignore[misc]
         return list(found.values())
+
+
+def _in_turn(edits: Sequence[_Edit], rng: random.Random) -> Iterator[_Edit]:
+    """All edits in random order, the operators taking turns."""
+    queues: dict[str, list[_Edit]] = {}
+    for edit in edits:
+        queues.setdefault(edit.kind, []).append(edit)
+    for queue in queues.values():
+        rng.shuffle(queue)
+    for layer in itertools.zip_longest(*queues.values()):
+        yield from (edit for edit in layer if edit is not None)
+
+
+@dataclass(frozen=True)
+class Stubs:
+    """Programs that know nothing: they answer every test with one of the answers of the known tests, or the input.
+
+    A test that such a program passes can be guessed.
+
+    Parameters
+    ----------
+    count
+        At most so many constants, the most frequent answers first.
+
+    Examples
+    --------
+    >>> from tarot_lite.problems import TestCase
+    >>> problem = Problem("p", "Is it even?", (TestCase("4", "yes"), TestCase("2", "yes"), TestCase("3", "no")))
+    >>> [stub.code for stub in Stubs(1).candidates(problem, seed=0)]
+    ["print('yes')", 'print(input())']
+    """
+
+    count: int = 3
+
+    def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
+        """Constant programs and an echo, in the problem's own form."""
+        answers = Counter(test.output.strip() for test in problem.tests if 0 < len(test.output) <= 200)
+        stubs = [_constant_program(problem, answer) for answer, _ in answers.most_common(self.count)]
+        if problem.form is Form.FUNCTION:
+            stubs.append(f"def {problem.entry_point}(*arguments):\n    return arguments[0]")
+        elif problem.form is Form.STDIN_STDOUT:
+            stubs.append("print(input())")
+        return [Candidate(f"stub {at}", "stub", code) for at, code in enumerate(stubs, start=1) if code]
+
+
+def _constant_program(problem: Problem, answer: str) -> str | None:
+    if problem.form is Form.STDIN_STDOUT:
+        return f"print({answer!r})"
+    try:
+        ast.parse(answer, mode="eval")
+    except (SyntaxError, ValueError):
+        return None
+    if problem.form is Form.FUNCTION:
+        return f"def {problem.entry_point}(*arguments):\n    return {answer}"
+    lines = answer.split("\n")
+    return f"return {lines[0]}" if len(set(lines)) == 1 else None
 
 
 def parse_code(code: str, form: Form) -> ast.Module:
@@ -199,17 +270,32 @@ class _Edit:
             setattr(self.owner, self.field, old)
 
 
-def _edits(tree: ast.Module) -> Iterator[_Edit]:
-    """Every change that an operator proposes, in the order of the program."""
-    for owner in ast.walk(tree):
+def _edits(tree: ast.Module, reached: frozenset[int] | None) -> Iterator[_Edit]:
+    """Every change that an operator proposes on the reached lines, in the order of the program."""
+    for owner, function, unreached in _walk(tree, None, reached):
+        if unreached:
+            continue
         yield from _own_edits(owner)
         for name, value in ast.iter_fields(owner):
             if _is_scenery(owner, name):
                 continue
             for at, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if isinstance(child, ast.AST):
-                    for kind, new in _replacements(child, tree):
+                    for kind, new in _replacements(child, function):
                         yield _Edit(kind, owner, name, at, new)
+
+
+def _walk(
+    node: ast.AST, function: ast.AST | None, reached: frozenset[int] | None, unreached: bool = False
+) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
+    """Every node with the function (or module) that it stands in, and whether no test reaches its statement."""
+    if isinstance(node, ast.stmt) and reached is not None:
+        span = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        unreached = reached.isdisjoint(span)
+    yield node, function or node, unreached
+    inner = node if isinstance(node, ast.FunctionDef) else function or node
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, inner, reached, unreached)
 
 
 def _is_scenery(owner: ast.AST, field: str) -> bool:
@@ -277,8 +363,17 @@ def _own_edits(owner: ast.AST) -> Iterator[_Edit]:
         yield _Edit("branch", owner, "orelse", None, [])
 
 
-def _replacements(node: ast.AST, tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+def _replacements(node: ast.AST, function: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """What may stand in a node's place, with the operator's name."""
+    if isinstance(node, ast.For | ast.comprehension) and not _reads_or_writes(node.iter):
+        yield from (("iteration", _with_iter(node, cut)) for cut in (("1", ""), ("", "-1")))
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        others = sorted(_assigned(function) - {node.id})
+        yield from (("variable", ast.Name(other, ast.Load())) for other in others[:4])
+    if isinstance(node, ast.BinOp):
+        yield from (("operand", node.left), ("operand", node.right))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not _reads_or_writes(node):
+        yield "operand", node.func.value
     if isinstance(node, ast.Constant):
         yield from _constants(node)
     elif isinstance(node, ast.IfExp):
@@ -302,12 +397,28 @@ def _replacements(node: ast.AST, tree: ast.Module) -> Iterator[tuple[str, ast.AS
         yield "slice", node.value
 
 
+def _with_iter(node: ast.For | ast.comprehension, cut: tuple[str, str]) -> ast.AST:
+    """The same loop without its first or its last item."""
+    items = ast.parse(f"list(_)[{cut[0]}:{cut[1]}]", mode="eval").body
+    assert isinstance(items, ast.Subscript) and isinstance(items.value, ast.Call)
+    items.value.args = [node.iter]
+    fields = {name: getattr(node, name, None) for name in node._fields} | {"iter": items}
+    new = type(node)(**fields)
+    return ast.copy_location(new, node) if isinstance(new, ast.For) else new
+
+
+def _assigned(function: ast.AST) -> set[str]:
+    """Names that a function (or the module) binds: parameters and assigned variables."""
+    names = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return names | {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
 def _constants(node: ast.Constant) -> Iterator[tuple[str, ast.AST]]:
     value = node.value
     if isinstance(value, bool):
         yield "constant", ast.Constant(not value)
     elif isinstance(value, int | float):
-        yield from (("constant", ast.Constant(value + step)) for step in (1, -1))
+        yield from (("constant", ast.Constant(new)) for new in (value + 1, value - 1, -value) if new != value)
     elif isinstance(value, str) and value:
         yield "constant", ast.Constant("")
 
@@ -349,7 +460,7 @@ _TICK = "_tarot_lite_tick"
 
 
 def fuelled(program: str, steps: int) -> str:
-    """The same program, ending with a failure once ``while`` loops and recursive calls have made `steps` steps.
+    """The same program, ending with a failure once loops and recursive calls have made `steps` steps.
 
     Parameters
     ----------
@@ -373,12 +484,12 @@ def fuelled(program: str, steps: int) -> str:
     SystemExit: 3
     """
     tree = ast.parse(program)
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While) or _is_recursive(node)]
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:
         return program
     call = ast.Expr(ast.Call(ast.Name(_TICK, ast.Load()), [], []))
     for loop in loops:
-        assert isinstance(loop, ast.While | ast.FunctionDef)
+        assert isinstance(loop, ast.While | ast.For | ast.FunctionDef)
         loop.body = [copy.deepcopy(call), *loop.body]
     source = f"def {_TICK}(left=[{int(steps)}]):\n    left[0] -= 1\n    if left[0] < 0:\n        raise SystemExit(3)"
     head = 0  # after the docstring and the imports from the future, which must stay first

@@ -284,9 +284,10 @@ def _has_ladder_label(test: dict[str, Any]) -> bool:
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     if len(set(first)) < 2 or len(set(second)) < 2:
         return None
-    from scipy.stats import spearmanr
+    import pandas
 
-    return float(spearmanr(first, second).statistic)
+    ranks = pandas.DataFrame({"first": first, "second": second}).rank()
+    return float(ranks["first"].corr(ranks["second"]))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

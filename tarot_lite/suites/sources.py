@@ -1,0 +1,209 @@
+"""Problems from anywhere: TAROT and open-r1 rows, HumanEval and MBPP forms, our own files, the Hub; one at a time.
+
+Function problems carry their tests as Python code.  The calls in it whose arguments are literals become known inputs
+(``assert candidate([1, 2], 3) == 4``, or ``>>> f([1, 2], 3)`` in the docstring), the compared literal becomes the
+claimed output.  Nothing of it is executed here.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+
+from tarot_lite.problems import Form, Problem, ProblemError, TestCase, from_row
+
+__all__ = ["from_any_row", "function_problem", "hub", "read"]
+
+
+def read(path: str | Path) -> Iterator[Problem | ProblemError]:
+    """Read a JSONL file (``.gz`` too) line by line; a broken line is given back as an error and does not end it.
+
+    Raises
+    ------
+    ProblemError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "p.jsonl"
+    >>> path.write_text('{"problem_id": "p"}\\n')
+    20
+    >>> [type(problem).__name__ for problem in read(path)]
+    ['ProblemError']
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ProblemError(f"{path}: no such file; give a JSONL file with one problem a line")
+    return _parsed(_lines(path))
+
+
+def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | ProblemError]:
+    """Stream a data set of the Hub (or a local `datasets` folder), such as the published tiers.
+
+    Parameters
+    ----------
+    name
+        ``"chansung/verifiable-coding-problems-python-v2"``, ``"open-r1/verifiable-coding-problems-python"``, a path …
+    split
+        Which split.
+    options
+        Passed on to ``datasets.load_dataset``.
+    """
+    from datasets import load_dataset
+
+    rows = load_dataset(name, split=split, streaming=True, **options)
+    return _parsed((f"{name}[{split}], row {number}", row) for number, row in enumerate(rows))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with cast(IO[str], opener(path, "rt", encoding="utf-8", errors="replace")) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield f"{path}, line {number}", line
+
+
+def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError]:
+    seen: set[str] = set()
+    for place, item in items:
+        try:
+            row = json.loads(item) if isinstance(item, str) else item
+            problem = from_any_row(row, place)
+            if problem.problem_id in seen:
+                raise ProblemError(f"{place}: problem id {problem.problem_id!r} was used before; ids must be unique")
+            seen.add(problem.problem_id)
+            yield problem
+        except ProblemError as error:
+            yield error
+        except (ValueError, RecursionError) as error:
+            yield ProblemError(f"{place}: not JSON ({error}); the text begins {str(item)[:60]!r}")
+
+
+def from_any_row(row: Any, place: str = "row") -> Problem:
+    """Read a row of any known form, told apart by its fields.
+
+    Raises
+    ------
+    ProblemError
+        If the row has no known form, or a field is missing or broken.
+
+    Examples
+    --------
+    >>> row = {"task_id": "X/1", "prompt": "def f(x):\\n", "canonical_solution": "    return x + 1\\n",
+    ...        "entry_point": "f", "test": "def check(candidate):\\n    assert candidate(1) == 2\\n"}
+    >>> problem = from_any_row(row)
+    >>> problem.form.value, problem.tests[0].input, problem.tests[0].output
+    ('function', '[1]', '2')
+    """
+    if not isinstance(row, Mapping):
+        raise ProblemError(f"{place}: expected an object with the fields of a problem, got {type(row).__name__}")
+    if "verification_info" in row:
+        return from_row(row, place)
+    if "task_id" in row and "canonical_solution" in row:  # HumanEval, HumanEval+, mxeval's MBPP
+        _need(row, ("prompt", "entry_point"), place)
+        return function_problem(
+            str(row["task_id"]),
+            row["prompt"],
+            row["prompt"] + row["canonical_solution"],
+            row["entry_point"],
+            tests=row.get("test") or "",
+            inputs=row.get("base_input"),
+        )
+    if "task_id" in row and "test_list" in row:  # MBPP as first published
+        _need(row, ("code",), place)
+        tests = "\n".join(row["test_list"])
+        named = re.search(r"assert\s+\(*\s*(?:\w+\()*?(\w+)\(", tests)
+        defined = re.findall(r"^def (\w+)", row["code"], re.MULTILINE)
+        name = next((name for name in reversed(defined) if re.search(rf"\b{name}\(", tests)), None)
+        if name is None:
+            called = named.group(1) if named else "nothing"
+            raise ProblemError(f"{place}: the tests call {called}, the code defines {', '.join(defined) or 'nothing'}")
+        return function_problem(str(row["task_id"]), row.get("text") or row.get("prompt", ""), row["code"], name, tests)
+    raise ProblemError(
+        f"{place}: no known form; the row has {', '.join(sorted(map(str, row))) or 'no fields'}; expected verification_info "
+        "(TAROT, open-r1), task_id and canonical_solution (HumanEval), or task_id and test_list (MBPP)"
+    )
+
+
+def _need(row: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+    for name in names:
+        if not isinstance(row.get(name), str):
+            raise ProblemError(f"{place}: field {name!r} is {row.get(name)!r:.60}; expected text")
+
+
+def function_problem(
+    problem_id: str, statement: str, reference: str, entry_point: str, tests: str = "", inputs: str | None = None
+) -> Problem:
+    """Make a problem of form ``function`` from tests that are Python code.
+
+    Parameters
+    ----------
+    problem_id, statement, reference, entry_point
+        As in `Problem`; the reference defines the function.
+    tests
+        Code with assertions on ``candidate(...)`` or on the function's own name.
+    inputs
+        Literal list of lists of arguments, as in EvalPlus; None if there is none.
+    """
+    found: dict[str, str] = {}
+    for arguments in _literal(inputs) or ():
+        found.setdefault(repr(list(arguments)), "")
+    for text, names in ((tests, {"candidate", entry_point}), (_docstring_calls(statement), {entry_point})):
+        for call, result in _calls(text, names):
+            if not found.get(call):
+                found[call] = result
+    cases = tuple(TestCase(call, result) for call, result in found.items())
+    return Problem(problem_id, statement, cases, reference, Form.FUNCTION, entry_point=entry_point)
+
+
+def _literal(text: str | None) -> Any:
+    if not text:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _docstring_calls(statement: str) -> str:
+    lines = [line.strip()[3:].strip() for line in statement.splitlines() if line.strip().startswith(">>>")]
+    return "\n".join(line for line in lines if _parses(line))
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _calls(text: str, names: set[str]) -> Iterator[tuple[str, str]]:
+    """Literal calls in code, in order, with the literal that they are compared with ('' if there is none)."""
+    if not _parses(text):
+        return
+    tree = ast.parse(text)
+    results = {
+        id(node.left): _constant(node.comparators[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and not node.keywords]
+    for node in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        if isinstance(node.func, ast.Name) and node.func.id in names:
+            arguments = [_constant(argument) for argument in node.args]
+            if all(arguments):
+                yield f"[{', '.join(arguments)}]", results.get(id(node), "")
+
+
+def _constant(node: ast.expr) -> str:
+    try:
+        return repr(ast.literal_eval(node))
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return ""
