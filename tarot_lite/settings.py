@@ -97,7 +97,7 @@ class Settings:
     cpu_seconds: float = _option(4.0, "CPU time that a program may use per test, in seconds.", low=0.05, high=600)
     memory_mb: int = _option(512, "Memory that a program may use, in MiB.", low=32)
     # students and their capability
-    students: dict[str, int] = _option({"weak": 100, "strong": 280}, "Tiny students: name -> warm-up steps.", low=0)
+    students: dict[str, int] = _option({"weak": 60, "strong": 200}, "Tiny students: name -> warm-up steps.", low=0)
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
     temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
@@ -117,7 +117,7 @@ class Settings:
     learning_rate: float = _option(3e-4, "Peak learning rate.", since=4, low=1e-9, high=1)
     beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", since=4, low=0, high=10)
     loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", since=4, choices=("grpo", "bnpo", "dr_grpo", "dapo"))
-    max_completion_tokens: int = _option(40, "Longest completion, in tokens.", since=3, low=4)
+    max_completion_tokens: int = _option(24, "Longest completion, in tokens.", since=3, low=4)
     format_weight: float = _option(
         0.0, "Worth of a well-formed completion; 1 as published, 0 for students without tags.", since=4, low=0, high=100
     )
