@@ -270,7 +270,7 @@ def _code_hash() -> str:
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package).as_posix()
-        if name not in ("report.py", "__main__.py"):
+        if name not in ("batch.py", "report.py", "__main__.py"):
             digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -1,0 +1,163 @@
+"""Command line: ``python -m tarot_lite run --profile cpu``; see ``--help``.
+
+Exit codes: 0 all went well · 1 a notebook failed · 2 a wrong argument or parameter · 3 the run folder cannot be used
+(not writable, full, or another process is at work there) · 130 stopped by Ctrl-C · 143 stopped by a signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tarot_lite import __version__, runs
+from tarot_lite.settings import check_names, describe, profile_names
+
+__all__ = ["main"]
+
+EXAMPLES = """\
+examples:
+  python -m tarot_lite run                                    all five stages on a laptop, reports/cpu/index.html
+  python -m tarot_lite run --profile smoke                    the same in a minute, to see that it works
+  python -m tarot_lite run --stage 3 4 -p policy var_asce_rev -p seed 7 --run hard-first
+  python -m tarot_lite parameters                             everything that -p takes
+
+A run that was stopped goes on where it was: give the same command again.
+Exit codes: 0 fine, 1 a notebook failed, 2 wrong arguments, 3 run folder unusable, 130 Ctrl-C."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tarot_lite",
+        description="Curriculum reinforcement fine-tuning for code: TAROT in five notebooks.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tarot_lite {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    run = commands.add_parser(
+        "run",
+        help="run notebooks by papermill, then write the report",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "--profile", default="cpu", metavar="NAME", help=f"{', '.join(profile_names())}, or a .yaml file (default: cpu)"
+    )
+    run.add_argument("--stage", nargs="+", default=[], metavar="N", help="stages by number or name (default: all five)")
+    run.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter; lists as a,b",
+    )
+    run.add_argument("--run", metavar="NAME", help="name of the run folder (default: the profile's name)")
+    run.add_argument("--reports", metavar="FOLDER", help="folder of the runs (default: reports/)")
+    run.add_argument(
+        "--notebooks", metavar="FOLDER", type=Path, help="folder of the notebooks (default: those of the package)"
+    )
+    run.add_argument("--again", action="store_true", help="run stages that are done too")
+
+    report = commands.add_parser("report", help="write index.html of a run anew")
+    report.add_argument("folder", type=Path, help="run folder, such as reports/cpu")
+
+    commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Parameters
+    ----------
+    arguments
+        Words of the command; None: those that the process was started with.
+    """
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is shut down, too
+    try:
+        if options.command == "parameters":
+            _print_parameters()
+        elif options.command == "report":
+            from tarot_lite.report import build
+
+            print(f"report: {build(options.folder)}")
+        else:
+            return _run(options)
+    except ValueError as error:
+        return _complain(error, 2)
+    except runs.RunError as error:
+        return _complain(error, 3)
+    except KeyboardInterrupt:
+        return _complain("stopped; the same command goes on from the last finished stage or checkpoint", 130)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tarot_lite import batch
+    from tarot_lite.report import build
+
+    parameters = _parameters(options)
+    began = time.monotonic()
+    try:
+        folder = batch.run(
+            batch.stage_names(options.stage), options.profile, parameters, options.notebooks, options.again, say=_say
+        )
+    except batch.StageFailed as error:
+        return _complain(error, 1)
+    page = build(folder)
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    _say(f"finished in {minutes} min {seconds:02d} s\nreport: {page}")
+    return 0
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, text in options.parameters:
+        if name in given:
+            raise ValueError(f"parameter {name} is given twice: {given[name]!r} and {text!r}")
+        try:
+            given[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            given[name] = text
+    check_names(given)
+    for name in ("profile", "run", "reports"):
+        option = getattr(options, name)
+        if name in given and (name != "profile" or option != "cpu") and option not in (None, given[name]):
+            raise ValueError(f"parameter {name} is given twice: -p {name} {given[name]} and --{name} {option}")
+    options.profile = str(given.pop("profile", options.profile))
+    return {"run": options.run, "reports": options.reports} | given
+
+
+def _print_parameters() -> None:
+    for row in describe():
+        print(f"{row['parameter']}  (default {row['default']})")
+        print(
+            textwrap.fill(
+                f"{row['meaning']} Takes {row['takes']}.", 100, initial_indent="    ", subsequent_indent="    "
+            )
+        )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _complain(problem: object, code: int) -> int:
+    print(f"tarot_lite: {problem}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The front page of a run: ``reports/<run>/index.html``, one file that needs nothing from the network.
+
+It is made from what the stages left in the run folder (`tarot_lite.runs`) and from nothing else, so it can be made anew
+at any time: ``python -m tarot_lite report reports/cpu``.
+
+Floor: imports `tarot_lite.runs`; no stage module.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tarot_lite import runs
+from tarot_lite.settings import Settings, load_profile
+
+__all__ = ["build", "claims", "command"]
+
+QUESTIONS = {
+    "01_tiered_suites": "What does a four-tier test suite look like, and is each tier harder than the one before?",
+    "02_sandboxed_execution": "How are programs that a model wrote run, and what can they do to us?",
+    "03_capability_estimation": "What can each student do before training, tier by tier, and which curriculum does that choose?",
+    "04_curriculum_grpo": "What does training under a curriculum do, step by step?",
+    "05_ablations": "Which student gains most from which curriculum?",
+}
+"""What each stage asks, as its notebook's title says it."""
+
+
+def claims(run_folder: str | Path) -> list[dict[str, Any]]:
+    """Rows of the claims table, all stages in order: stage, claim, evidence, number, interval, verdict.
+
+    Parameters
+    ----------
+    run_folder
+        Such as ``reports/cpu``.
+    """
+    rows = []
+    for name in runs.STAGES:
+        for row in runs.read_json(Path(run_folder) / name / "claims.json") or []:
+            rows.append({"stage": name, **row})
+    return rows
+
+
+def command(settings: dict[str, Any]) -> str:
+    """The command that repeats a run, from the settings in its manifest.
+
+    Examples
+    --------
+    >>> command({"profile": "smoke", "seed": 7})
+    'python -m tarot_lite run --profile smoke -p seed 7'
+    """
+    known = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
+    profile = known.get("profile", "cpu")
+    try:
+        base = load_profile(profile)
+    except ValueError:  # a profile file that is not here any more: every value is told
+        base = Settings()
+    words = ["python", "-m", "tarot_lite", "run", "--profile", profile]
+    for name, value in known.items():
+        if name not in ("profile", "reports", "parent") and value != getattr(base, name):
+            words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+    return shlex.join(words)
+
+
+def build(run_folder: str | Path) -> Path:
+    """Write ``index.html`` and ``claims.csv`` of a run; stages that are missing are said to be.
+
+    Parameters
+    ----------
+    run_folder
+        Such as ``reports/cpu``.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    tarot_lite.runs.RunError
+        If the folder holds no run, or cannot be written.
+    """
+    folder = Path(run_folder)
+    manifest = runs.read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict):
+        raise runs.RunError(f"{folder} holds no run (no readable manifest.json); run `python -m tarot_lite run` first")
+    rows = claims(folder)
+    _write_claims(folder / "claims.csv", rows)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tarot_lite"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=_number, interval=_interval, kind=_kind, clock=_clock, words=_words)
+    page = environment.get_template("report.html.j2").render(
+        manifest=manifest,
+        claims=rows,
+        stages=[_stage(folder, name, manifest) for name in runs.STAGES],
+        command=command(manifest.get("settings", {})),
+    )
+    return runs.write_atomic(folder / "index.html", page)
+
+
+def _write_claims(path: Path, rows: list[dict[str, Any]]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["stage", "claim", "evidence", "number", "low", "high", "verdict"])
+    for row in rows:
+        low, high = row["interval"] if isinstance(row["interval"], list) else (row["interval"], None)
+        writer.writerow([row["stage"], row["claim"], row["evidence"], row["number"], low, high, row["verdict"]])
+    runs.write_atomic(path, buffer.getvalue())
+
+
+def _stage(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    place = folder / name
+    done = runs.read_json(place / "done.json") or {}
+    batch = runs.read_json(place / "batch.json") or {}
+    figures = []
+    for figure in runs.read_json(place / "figures.json") or []:
+        png = place / figure["file"]
+        if png.is_file():
+            data = base64.b64encode(png.read_bytes()).decode()
+            figures.append({**figure, "data": f"data:image/png;base64,{data}", "link": f"{name}/{figure['file']}"})
+    tables = [file for file in done.get("files", []) if file.endswith((".csv", ".jsonl"))]
+    return {
+        "name": name,
+        "number": runs.STAGES.index(name) + 1,
+        "title": name[3:].replace("_", " ").capitalize(),
+        "question": QUESTIONS[name],
+        "state": "done" if done else "not finished" if name in manifest.get("stages", {}) else "not run",
+        "seconds": batch.get("seconds", done.get("seconds")),
+        "memory": batch.get("peak_memory_mb") or done.get("peak_memory_mb"),
+        "summary": runs.read_json(place / "summary.json") or {},
+        "figures": figures,
+        "tables": [{"name": file, "link": f"{name}/{file}"} for file in tables if (place / file).is_file()],
+        "notebook": f"{name}/notebook.ipynb" if (place / "notebook.ipynb").is_file() else None,
+        "html": f"{name}/notebook.html" if (place / "notebook.html").is_file() else None,
+    }
+
+
+# ---------------------------------------------------------------------------------------------- how values are shown
+
+
+def _number(value: Any) -> str:
+    """Three significant digits; text as it is; a dash for nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3g}".replace("-", "−")
+    return str(value)
+
+
+def _interval(value: Any) -> str:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return f"{_number(value[0])} to {_number(value[1])}"
+    return _number(value)
+
+
+def _kind(verdict: str) -> str:
+    """Class of a verdict's badge."""
+    return "yes" if verdict.startswith("holds") else "no" if verdict.startswith("does not hold") else "open"
+
+
+def _clock(seconds: Any) -> str:
+    if not isinstance(seconds, int | float):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _words(value: Any) -> str:
+    """A value of a summary in one line, long ones cut."""
+    if isinstance(value, dict):
+        text = " · ".join(f"{key}: {_words(item)}" for key, item in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(_words(item) for item in value)
+    else:
+        text = _number(value)
+    text = re.sub(r"\s+", " ", text)
+    return text if len(text) <= 300 else text[:297] + "…"
