@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["load_dataset_rows", "push", "write_atomic", "write_dataset", "write_rows"]
+from tarot_lite.runs import write_atomic
 
-
-def write_atomic(path: str | Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-    os.replace(part, path)
+__all__ = ["load_dataset_rows", "push", "write_dataset", "write_rows"]
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -40,13 +33,13 @@ def write_dataset(folder: str | Path, rows: Sequence[Mapping[str, Any]], card: s
     Columns whose values differ in kind from row to row (Arrow cannot hold them) become JSON text, which
     `problems.from_row` reads as well.
     """
-    folder = Path(folder)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    path = folder / "data" / f"{split}-00000-of-00001.parquet"
-    part = path.with_name(path.name + ".part")
-    _dataset(rows).to_parquet(str(part))
-    os.replace(part, path)
-    write_atomic(folder / "README.md", card)
+    import pyarrow
+    import pyarrow.parquet
+
+    whole = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(_columns(rows)), whole)
+    write_atomic(Path(folder) / "data" / f"{split}-00000-of-00001.parquet", whole.getvalue().to_pybytes())
+    write_atomic(Path(folder) / "README.md", card)
 
 
 def load_dataset_rows(folder: str | Path, split: str = "train") -> list[dict[str, Any]]:
@@ -88,12 +81,11 @@ def push(folder: str | Path, repo_id: str, token: str | None = None, private: bo
         raise FileNotFoundError(f"{folder}: no data set here; give the `dataset` folder that a build wrote")
     hub = HfApi(endpoint=endpoint, token=token)
     hub.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    info = hub.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=str(folder), ignore_patterns=["*.part"])
+    info = hub.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=str(folder))
     return str(info)
 
 
-def _dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
-    import datasets
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     import pyarrow
 
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -105,4 +97,4 @@ def _dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
             same = False
         if not same:
             columns[name] = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-    return datasets.Dataset.from_dict(columns)
+    return columns

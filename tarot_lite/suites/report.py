@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite.problems import Problem, Tier, from_row
+from tarot_lite.runs import write_atomic
 from tarot_lite.suites.calibration import wilson
 
 if TYPE_CHECKING:
@@ -195,12 +196,11 @@ class SuiteReport:
         from tarot_lite.suites import card, io
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         io.write_rows(folder / "suites.jsonl", self.rows())
         for name in ("problems", "tests", "rejections"):
             frame = getattr(self, f"{name}_table")()
-            io.write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        io.write_atomic(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
+            write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_atomic(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
         if self.rows():
             io.write_dataset(folder / "dataset", self.rows(), card.render(self))
 
