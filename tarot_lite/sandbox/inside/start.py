@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import site
 import socket
 import sys
 import traceback
@@ -101,6 +102,7 @@ def _become_zygote(control: socket.socket, setup: dict[str, Any], walls: Any) ->
     from .zygote import Zygote
 
     sys.path[:] = [path for path in sys.path if os.path.isdir(path)][1:]  # not ours
+    site.setquit()  # exit() and quit(), which contest programs call
     for name in PRELOADED:
         importlib.import_module(name)
     for name, folder in setup["packages"].items():
