@@ -131,7 +131,7 @@ def _stage(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "number": runs.STAGES.index(name) + 1,
-        "title": name[3:].replace("_", " ").capitalize(),
+        "title": name[3:].replace("_", " ").capitalize().replace("grpo", "GRPO"),
         "question": QUESTIONS[name],
         "state": "done" if done else "not finished" if name in manifest.get("stages", {}) else "not run",
         "seconds": batch.get("seconds", done.get("seconds")),

@@ -1,0 +1,72 @@
+# make help tells what there is.  Variables: make reproduce PROFILE=smoke RUN=mine PYTHON=python3.12 VENV=/tmp/env
+PROFILE ?= cpu
+RUN ?=
+ARGS ?=
+PYTHON ?= python3
+VENV ?= .venv
+# Where torch comes from: empty (pip's own index), an index (https://…/whl/cpu), or a folder of wheels.
+TORCH_INDEX ?=
+
+python := $(VENV)/bin/python
+pip := $(python) -m pip --disable-pip-version-check
+ready := $(VENV)/.ready
+torch := $(shell grep '^torch==' requirements/reference.in)
+torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
+CHECKED := tarot_lite tests notebooks
+
+.DEFAULT_GOAL := help
+.PHONY: help environment reproduce report test lint notebooks lab lock wheel clean clean-all
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  variables    PROFILE=cpu RUN=name ARGS='-p seed 1' PYTHON=python3.12 VENV=.venv TORCH_INDEX=index or folder"
+
+environment: $(ready) ## make the virtual environment (skipped when it is up to date)
+
+$(ready): requirements/reference.in requirements/reference.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "tarot_lite needs Python 3.11 to 3.13, $(PYTHON) is `$(PYTHON) --version 2>&1`; try make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(python) || { echo "environment: $(VENV), some minutes the first time"; $(PYTHON) -m venv $(VENV); }
+	@echo "environment: $(torch)"
+	@$(pip) install -q $(torch) $(torch_from)
+	@echo "environment: everything else"
+	@$(pip) install -q -r requirements/reference.in -c requirements/reference.txt
+	@$(pip) install -q --no-deps --no-build-isolation -e .
+	@touch $(ready)
+
+reproduce: $(ready) ## the five notebooks with PROFILE, then reports/<run>/index.html; goes on where it was stopped
+	@$(python) -m tarot_lite run --profile $(PROFILE) $(if $(RUN),--run $(RUN)) $(ARGS)
+
+report: $(ready) ## write the front page of a run anew
+	@$(python) -m tarot_lite report reports/$(or $(RUN),$(PROFILE))
+
+lint: $(ready) ## style, formatting, types of the package
+	$(python) -m ruff check $(CHECKED)
+	$(python) -m ruff format --check tarot_lite tests
+	$(python) -m mypy
+
+test: $(ready) lint ## everything: lint, types, doctests, tests, and the five notebooks with the smoke profile
+	MPLBACKEND=agg $(python) -m pytest tests tarot_lite notebooks --doctest-modules --nbval-lax --nbval-cell-timeout=300 $(ARGS)
+
+notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
+	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
+
+lab: $(ready) ## open the notebooks in JupyterLab
+	$(python) -m jupyterlab notebooks
+
+lock: ## resolve requirements/reference.in in a fresh environment and write requirements/reference.txt
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install -q $(torch) $(torch_from)
+	build/lock/bin/python -m pip install -q -r requirements/reference.in
+	{ sed -n '/^#/p' requirements/reference.txt; build/lock/bin/python -m pip freeze --all --exclude pip | sed 's/+cpu$$//'; } > build/reference.txt
+	mv build/reference.txt requirements/reference.txt
+
+wheel: $(ready) ## build the wheel, with notebooks and profiles inside, into dist/
+	$(python) -m build --no-isolation .
+
+clean: ## remove what tests and builds leave; runs and the environment stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find tarot_lite tests -name __pycache__ -prune -exec rm -rf {} +
+
+clean-all: clean ## remove the environment as well
+	rm -rf $(VENV)
