@@ -23,7 +23,7 @@ TRACED = "<traced>"
 
 _DEATHS = 3
 
-_HARNESS = '''
+_HARNESS = """
 def _main(source, name, most):
     import io, json, sys
     class _Stop(BaseException):
@@ -71,7 +71,7 @@ def _main(source, name, most):
         real.write(json.dumps([error[:200], output, steps, sorted(arcs), stopped]) + "\\n")
         real.flush()
     sys.stdout = real
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -220,9 +221,9 @@ def _build_chunk(chunk: Sequence[Problem | ProblemError], plan: _Plan, store: St
         except SandboxError as failure:
             raise SandboxError(f"{failure}; finished problems are kept, start the build again to go on") from failure
     records = [_record(item, plan) if isinstance(item, _Work) else item for item in results]
-    for item, record in zip(results, records, strict=True):
-        if isinstance(item, _Work):
-            store.add(item.problem, record)
+    for done, record in zip(results, records, strict=True):
+        if isinstance(done, _Work):
+            store.add(done.problem, record)
     return records
 
 
@@ -243,8 +244,18 @@ def _propose(works: Sequence[_Work], plan: _Plan) -> None:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             work.stop(f"reference is no Python 3: {error}")
             continue
-        proposals = [proposal for proposer in plan.proposers for proposal in proposer.propose(work.problem, plan.seed)]
-        work.proposals, work.rejections = screen(proposals, plan.max_input_kb)
+    going = _going(works)
+    for proposer in plan.proposers:
+        with ThreadPoolExecutor(getattr(proposer, "jobs", 1)) as threads:  # a language model answers several at a time
+            answers = threads.map(lambda work, ask=proposer.propose: ask(work.problem, plan.seed), going)
+            for work, proposals in zip(going, answers, strict=True):
+                work.proposals += proposals
+                failure = getattr(proposer, "failures", {}).get(work.problem.problem_id)
+                if failure:
+                    work.rejections.append(Rejection(proposer.name, "no answer", failure, ""))
+    for work in going:
+        work.proposals, rejections = screen(work.proposals, plan.max_input_kb)
+        work.rejections += rejections
         if not work.proposals:
             work.stop("no usable input" + (f": {work.rejections[0].detail}" if work.rejections else ""))
 
@@ -298,7 +309,9 @@ def _prove(works: Sequence[_Work], plan: _Plan) -> None:
     for work, (run,) in zip(going, plan.sandbox.run_many(_jobs(going, 1)), strict=True):
         if run.verdict is Verdict.TIMEOUT:
             hanging.append(work)
-    for work, runs in zip(hanging, plan.sandbox.run_many([(w.reference, _second_input(w)) for w in hanging]), strict=True):
+    for work, runs in zip(
+        hanging, plan.sandbox.run_many([(w.reference, _second_input(w)) for w in hanging]), strict=True
+    ):
         if runs[0].verdict is Verdict.TIMEOUT:
             work.stop(f"reference hangs: {runs[0].error}")
     going = _going(works)
@@ -343,7 +356,9 @@ def _calibrate(works: Sequence[_Work], plan: _Plan) -> None:
             [(_limited(work.problem.program(one.code), _candidates(work, plan)[1]), inputs) for one in work.candidates],
             limits=plan.candidate_limits,
         )
-        outcomes = [[Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", r.stdout) for r in row] for row in runs]
+        outcomes = [
+            [Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", r.stdout) for r in row] for row in runs
+        ]
         work.matrix = _matrix(work, [_column(work, row) for row in outcomes])
 
 
@@ -406,8 +421,12 @@ def _record(work: _Work, plan: _Plan) -> dict[str, Any]:
         kept = list(range(len(work.proven)))
     elif plan.tiers == "check":
         kept = [at for at, is_given in enumerate(given) if is_given]
-        dropped = {at: "measured only: tiers are checked, not assigned" for at, is_given in enumerate(given) if not is_given}
-        missing = {tier: "the given suite has no proven test of it" for tier in Tier if tier not in [tiers[at] for at in kept]}
+        dropped = {
+            at: "measured only: tiers are checked, not assigned" for at, is_given in enumerate(given) if not is_given
+        }
+        missing = {
+            tier: "the given suite has no proven test of it" for tier in Tier if tier not in [tiers[at] for at in kept]
+        }
     else:
         sizes = [len(proven.test.input) for proven in work.proven]
         result = assign(matrix, [bool(names) for names in extreme], sizes, given, plan.per_tier)

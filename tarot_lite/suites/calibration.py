@@ -233,6 +233,16 @@ def _smallest(matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | 
             break
         keep(best)
         missed -= matrix.rows[best]
+    return _without_needless(matrix, kept, where)
+
+
+def _without_needless(matrix: KillMatrix, kept: list[int], where: dict[int, Tier]) -> list[int]:
+    """Drop tests that later choices made superfluous; every tier keeps one."""
+    for test in list(kept):
+        others = [other for other in kept if other != test]
+        alone = all(where[other] is not where[test] for other in others)
+        if not alone and matrix.score(others) == matrix.score(kept):
+            kept = others
     return kept
 
 

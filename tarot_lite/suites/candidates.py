@@ -93,7 +93,8 @@ class Mutants:
 
     Examples
     --------
-    >>> problem = Problem("p", "Sum of the positive numbers.", reference="print(sum(x for x in map(int, input().split()) if x > 0))")
+    >>> reference = "print(sum(x for x in map(int, input().split()) if x > 0))"
+    >>> problem = Problem("p", "Sum of the positive numbers.", reference=reference)
     >>> [mutant.code for mutant in Mutants(3).candidates(problem, seed=0) if mutant.kind == "filter"]
     ['print(sum((x for x in map(int, input().split()))))']
     """
@@ -334,7 +335,14 @@ _ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "len", "ord": "len", "set": "list"}
 _UNWRAP = ("sorted", "abs", "reversed", "round", "set", "int", "list")
-_METHODS = {"append": None, "lower": "upper", "upper": "lower", "find": "rfind", "index": "count", "startswith": "endswith"}
+_METHODS = {
+    "append": None,
+    "lower": "upper",
+    "upper": "lower",
+    "find": "rfind",
+    "index": "count",
+    "startswith": "endswith",
+}
 
 
 def _own_edits(owner: ast.AST) -> Iterator[_Edit]:
@@ -344,8 +352,8 @@ def _own_edits(owner: ast.AST) -> Iterator[_Edit]:
             for new in _COMPARE.get(type(operator), ()):
                 yield _Edit("compare", owner, "ops", at, new())
     if isinstance(owner, ast.BinOp | ast.AugAssign):
-        for operator in _ARITHMETIC.get(type(owner.op), ()):
-            yield _Edit("arithmetic", owner, "op", None, operator())
+        for other in _ARITHMETIC.get(type(owner.op), ()):
+            yield _Edit("arithmetic", owner, "op", None, other())
     if isinstance(owner, ast.BoolOp):
         yield _Edit("logic", owner, "op", None, ast.Or() if isinstance(owner.op, ast.And) else ast.And())
         for at in range(len(owner.values)):
@@ -402,9 +410,9 @@ def _with_iter(node: ast.For | ast.comprehension, cut: tuple[str, str]) -> ast.A
     items = ast.parse(f"list(_)[{cut[0]}:{cut[1]}]", mode="eval").body
     assert isinstance(items, ast.Subscript) and isinstance(items.value, ast.Call)
     items.value.args = [node.iter]
-    fields = {name: getattr(node, name, None) for name in node._fields} | {"iter": items}
-    new = type(node)(**fields)
-    return ast.copy_location(new, node) if isinstance(new, ast.For) else new
+    new = copy.copy(node)
+    new.iter = items
+    return new
 
 
 def _assigned(function: ast.AST) -> set[str]:
@@ -502,8 +510,10 @@ def fuelled(program: str, steps: int) -> str:
 def _is_recursive(node: ast.AST) -> bool:
     """Whether a function's body names the function (or, for a method, an attribute of that name)."""
     return isinstance(node, ast.FunctionDef) and any(
-        isinstance(child, ast.Name) and child.id == node.name
-        or isinstance(child, ast.Attribute) and child.attr == node.name
+        isinstance(child, ast.Name)
+        and child.id == node.name
+        or isinstance(child, ast.Attribute)
+        and child.attr == node.name
         for statement in node.body
         for child in ast.walk(statement)
     )

@@ -41,7 +41,7 @@ def measure(problem: Problem, runs: Iterable[Outcome]) -> Coverage | None:
     Coverage(lines=3, all_lines=4, branches=1, all_branches=2)
     """
     from coverage.exceptions import CoverageException
-    from coverage.python import PythonParser
+    from coverage.parser import PythonParser
 
     arcs = {arc for run in runs for arc in run.arcs}
     if not arcs or problem.reference is None:
@@ -65,7 +65,8 @@ def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
 
     Examples
     --------
-    >>> problem = Problem("p", "Double.", form=Form.SCAFFOLD, scaffold="def f(x):\\n    {{body}}\\nprint(f(2))", reference="return 2 * x")
+    >>> scaffold = "def f(x):\\n    {{body}}\\nprint(f(2))"
+    >>> problem = Problem("p", "Double.", form=Form.SCAFFOLD, scaffold=scaffold, reference="return 2 * x")
     >>> reached_lines(problem, [Outcome("", "4", 3, frozenset({(-1, 1), (1, 3), (-1, 2), (2, -1), (3, -1)}))])
     frozenset({1})
     """

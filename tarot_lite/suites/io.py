@@ -49,7 +49,9 @@ def load_dataset_rows(folder: str | Path, split: str = "train") -> list[dict[str
     return list(pyarrow.parquet.read_table(Path(folder) / "data" / f"{split}-00000-of-00001.parquet").to_pylist())
 
 
-def push(folder: str | Path, repo_id: str, token: str | None = None, private: bool = True, endpoint: str | None = None) -> str:
+def push(
+    folder: str | Path, repo_id: str, token: str | None = None, private: bool = True, endpoint: str | None = None
+) -> str:
     """Upload a folder of `write_dataset` to the Hub as a data set, card included.
 
     Parameters

@@ -13,6 +13,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 __all__ = ["Habits", "boundaries", "boundary_features", "grow", "mutate", "shrink"]
@@ -63,7 +64,9 @@ class Habits:
     ([1, 2, 3],)
     """
 
-    def __init__(self, values: Sequence[Value], text: str = "", constants: Sequence[Value] = (), empty: bool = True) -> None:
+    def __init__(
+        self, values: Sequence[Value], text: str = "", constants: Sequence[Value] = (), empty: bool = True
+    ) -> None:
         self.places: dict[Path, _Place] = {}
         self.values = list(values)
         self.constants = list(constants)
@@ -218,7 +221,7 @@ def mutate(value: Value, habits: Habits, rng: random.Random) -> Value:
         if not paths:
             break
         steps, place = rng.choice(paths)
-        value = _change(value, steps, lambda node, place=place: _step(node, place, habits, rng))
+        value = _change(value, steps, partial(_step, place=place, habits=habits, rng=rng))
     return habits.conform(value)
 
 

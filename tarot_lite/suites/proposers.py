@@ -126,8 +126,11 @@ class Mutation:
         for attempt in range(6 * self.count):
             what, change = changes[attempt % 3]
             value = model.values[(attempt // 3) % len(model.values)]
-            yield what, mutate(change(value, model.habits, rng), model.habits, rng) if what != "a changed input" else (
-                mutate(value, model.habits, rng)
+            yield (
+                what,
+                mutate(change(value, model.habits, rng), model.habits, rng)
+                if what != "a changed input"
+                else (mutate(value, model.habits, rng)),
             )
 
 

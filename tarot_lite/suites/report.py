@@ -94,7 +94,9 @@ class SuiteReport:
             having = sum(any(test["tier"] == tier.value for test in _kept(record)) for record in calibrated)
             mean = _mean([test["difficulty"] for test in tests])
             rejected = sum(test["rejects"] for test in tests)
-            tried = sum(record["wrong"] for record in calibrated for test in _kept(record) if test["tier"] == tier.value)
+            tried = sum(
+                record["wrong"] for record in calibrated for test in _kept(record) if test["tier"] == tier.value
+            )
             low, high = wilson(rejected, tried)
             rows.append(
                 {
@@ -159,14 +161,14 @@ class SuiteReport:
         }
 
     def agreement(self) -> dict[str, float | int | None]:
-        """Do the given labels agree with the measured difficulty?
+        """Do the labels that came with the tests, given or claimed by a model, agree with the measured difficulty?
 
         Returns
         -------
         dict
-            ``pairs`` of given tests of one problem with different labels (basic, intermediate, complex) and different
+            ``label_pairs`` of labelled tests of one problem with different labels (basic, intermediate, complex) and different
             difficulty, ``concordant`` share of them in which the higher label is harder, ``spearman`` rank correlation
-            of label and difficulty over all given tests, ``tests`` their number.  None without such tests.
+            of label and difficulty over all of them, ``label_tests`` their number.  None without such tests.
         """
         ranks, difficulties = [], []
         concordant = pairs = 0
@@ -255,7 +257,9 @@ def _problem_row(record: dict[str, Any]) -> dict[str, Any]:
         "given_score": record.get("given_score"),
         "kept_score": record.get("kept_score"),
         "ordered": _ordered([(test["tier"], test["difficulty"]) for test in _kept(record)]),
-        "given_ordered": _ordered([(t["given"], t["difficulty"]) for t in record.get("tests", ()) if t["source"] == "given"]),
+        "given_ordered": _ordered(
+            [(t["given"], t["difficulty"]) for t in record.get("tests", ()) if t["source"] == "given"]
+        ),
         "line_coverage": _ratio(cover.get("lines"), cover.get("all_lines")),
         "branch_coverage": _ratio(cover.get("branches"), cover.get("all_branches")),
         "rejections": len(record.get("rejections", ())),
@@ -278,7 +282,7 @@ def _ordered(tests: Sequence[tuple[str | None, float | None]]) -> bool | None:
 
 
 def _has_ladder_label(test: dict[str, Any]) -> bool:
-    return test["source"] == "given" and test["given"] not in (None, "edge") and test["difficulty"] is not None
+    return test["given"] not in (None, "edge") and test["difficulty"] is not None
 
 
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:

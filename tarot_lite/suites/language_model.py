@@ -1,0 +1,428 @@
+"""A proposer that asks a language model, through any endpoint that speaks OpenAI's protocol.
+
+The model proposes inputs with a tier and a reason; it is never asked for outputs.  Answers are cached, so nothing is
+paid for twice; with batch files (`LanguageModel.write_batch`, `LanguageModel.read_batch`) the whole set is asked at
+the batch price.  Needs the extra ``teacher`` (``pip install 'tarot_lite[teacher]'``).
+
+What goes wrong, and what is done: too many requests, timeouts, server errors -- tried again by the client, then
+`LanguageModelError` (the build can be started again); a broken or half answer, unknown tiers -- asked again, then
+what is whole is kept, and the problem is listed in `LanguageModel.failures`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tarot_lite.problems import Form, Problem, ProblemError, Tier
+from tarot_lite.runs import write_atomic
+from tarot_lite.suites.proposers import Proposal
+
+if TYPE_CHECKING:
+    import openai
+
+__all__ = ["LanguageModel", "LanguageModelError", "Usage"]
+
+_SYSTEM = """\
+You design test inputs for programming problems, in four tiers of difficulty:
+- basic: the smallest happy path;
+- medium: moderate size, one extra condition (a zero, a tie, several rows);
+- high: large or adversarial structure that forces the whole algorithm;
+- edge: extreme bounds: minimum, maximum, empty, degenerate.
+Keep the input format of the problem exactly. Give inputs only, never outputs. For each input say in one sentence why
+it belongs to its tier. Answer with JSON: {"tests": [{"tier": "basic", "input": "...", "reason": "..."}]}."""
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "tests": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "tier": {"type": "string", "enum": [tier.label for tier in Tier]},
+                    "input": {"type": "string"},
+                    "reason": {"type": "string"},
+                },
+                "required": ["tier", "input", "reason"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["tests"],
+    "additionalProperties": False,
+}
+
+
+class LanguageModelError(RuntimeError):
+    """The endpoint cannot be used; the message names it, the cause and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was asked so far.
+
+    Parameters
+    ----------
+    requests, cached
+        Answers from the endpoint (or a batch result), and from the cache.
+    prompt_tokens, completion_tokens
+        Of the answers that were not cached, as the endpoint counts them.
+    """
+
+    requests: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def cost(self, prompt_price: float, completion_price: float) -> float:
+        """Price of these tokens.
+
+        Parameters
+        ----------
+        prompt_price, completion_price
+            Per million tokens, in any currency.
+
+        Examples
+        --------
+        >>> Usage(1, 0, 2000, 500).cost(1.0, 4.0)
+        0.004
+        """
+        return (self.prompt_tokens * prompt_price + self.completion_tokens * completion_price) / 1e6
+
+
+@dataclass
+class LanguageModel:
+    """Proposes inputs by asking a model.
+
+    Parameters
+    ----------
+    model
+        The endpoint's name for it.
+    base_url, api_key
+        None takes what the client's own environment variables say (``OPENAI_BASE_URL``, ``OPENAI_API_KEY``).
+    per_tier
+        Inputs to ask for in each tier, at least 1.
+    temperature
+        None leaves it to the endpoint (some models allow no other).
+    max_tokens
+        Of an answer; doubled when an answer was cut off.
+    structured
+        Ask for an answer that keeps the JSON schema; False for servers that cannot.
+    attempts
+        Times to ask before a broken answer is given up, at least 1.
+    retries, timeout
+        Of the client: after too many requests, timeouts (in seconds) and server errors.
+    requests_per_minute
+        None does not wait.
+    jobs
+        Requests at the same time.
+    cache
+        Folder for answers; None keeps them in memory only.
+    name
+        Names the proposer.
+
+    Examples
+    --------
+    >>> LanguageModel("gpt-x", per_tier=2).describe()
+    "LanguageModel(model='gpt-x', per_tier=2, temperature=None, structured=True, max_tokens=8192)"
+    """
+
+    model: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    per_tier: int = 1
+    temperature: float | None = None
+    max_tokens: int = 8192
+    structured: bool = True
+    attempts: int = 3
+    retries: int = 4
+    timeout: float = 120.0
+    requests_per_minute: float | None = None
+    jobs: int = 4
+    cache: str | Path | None = None
+    name: str = "language model"
+    usage: Usage = field(default_factory=Usage, init=False)
+    failures: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("per_tier", "attempts", "jobs", "max_tokens", "timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"LanguageModel.{name} is {getattr(self, name)!r}; give a number above 0")
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._memory: dict[str, dict[str, Any]] = {}
+        self._made: openai.OpenAI | None = None
+
+    def describe(self) -> str:
+        """The settings that answers depend on; never the key."""
+        names = ("model", "per_tier", "temperature", "structured", "max_tokens")
+        return f"LanguageModel({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def propose(self, problem: Problem, seed: int) -> list[Proposal]:
+        """Inputs with claimed tier and reason; of a bad answer (an entry in `failures`) what could be used, maybe none.
+
+        Raises
+        ------
+        LanguageModelError
+            If the endpoint refuses, or fails after all retries.
+        """
+        body = self._body(problem, seed)
+        answer = self._cached(body)
+        if answer is not None:
+            self._count(cached=1)
+            return self._proposals(answer["content"])[0]
+        found: list[Proposal] = []
+        best: dict[str, Any] = {}
+        trouble = ""
+        for attempt in range(self.attempts):
+            answer = self._ask(body | ({"max_tokens": self.max_tokens * 2**attempt} if "cut off" in trouble else {}))
+            proposals, trouble = self._proposals(answer["content"], answer["finish"])
+            if len(proposals) > len(found) or not trouble:
+                found, best = proposals, answer
+            if not trouble:
+                break
+        if found:
+            self._keep(body, best)
+        if trouble:
+            with self._lock:
+                self.failures[problem.problem_id] = f"{trouble} ({self.attempts} times)"
+        return found
+
+    # --- batch files --------------------------------------------------------------------------------------------
+
+    def write_batch(self, problems: Iterable[Problem], path: str | Path, seed: int = 0) -> int:
+        """Write the JSONL file of a batch job, for the problems that the cache has no answer for.
+
+        Returns
+        -------
+        int
+            Number of requests in it.
+        """
+        lines = [
+            json.dumps(
+                {"custom_id": problem.problem_id, "method": "POST", "url": "/v1/chat/completions", "body": body},
+                ensure_ascii=False,
+            )
+            for problem in problems
+            if self._cached(body := self._body(problem, seed)) is None
+        ]
+        write_atomic(path, "".join(line + "\n" for line in lines))
+        return len(lines)
+
+    def read_batch(self, problems: Iterable[Problem], path: str | Path, seed: int = 0) -> int:
+        """Put the result file of a batch job into the cache, so that `propose` finds the answers there.
+
+        Problems without a usable answer are listed in `failures`.
+
+        Parameters
+        ----------
+        problems, seed
+            Those of `write_batch`.
+        path
+            The output (or error) file of the job.
+
+        Returns
+        -------
+        int
+            Number of usable answers.
+
+        Raises
+        ------
+        LanguageModelError
+            If a line is not JSON, or names a problem that is not among `problems`.
+        """
+        known = {problem.problem_id: problem for problem in problems}
+        usable = 0
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                entry = json.loads(line)
+                problem = known[entry["custom_id"]]
+            except (ValueError, KeyError, TypeError) as error:
+                raise LanguageModelError(
+                    f"{path}, line {number}: no result of a request that was written for these problems ({error!r}); "
+                    "give the job's output file, and the problems that it was written for"
+                ) from None
+            response = entry.get("response") or {}
+            answer = _answer(response.get("body") or {})
+            trouble = str(entry.get("error") or "")
+            if not trouble and response.get("status_code") != 200:
+                trouble = f"status {response.get('status_code')}"
+            if not trouble:
+                _, trouble = self._proposals(answer["content"], answer["finish"])
+            if trouble:
+                self.failures[problem.problem_id] = trouble
+                continue
+            self._count(requests=1, answer=answer)
+            self._keep(self._body(problem, seed), answer)
+            usable += 1
+        return usable
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def _body(self, problem: Problem, seed: int) -> dict[str, Any]:
+        known = "\n\n".join(f"Input:\n{test.input[:2000]}" for test in problem.tests[:2])
+        form = {
+            Form.FUNCTION: f"An input is the Python literal of the list of arguments of {problem.entry_point}.",
+            Form.SCAFFOLD: "An input is the text on standard input.",
+            Form.STDIN_STDOUT: "An input is the text on standard input.",
+        }[problem.form]
+        user = (
+            f"{problem.statement}\n\n{form}\n\nKnown inputs:\n\n{known}\n\n"
+            f"Give {self.per_tier} input{'s' if self.per_tier > 1 else ''} for each of the four tiers."
+        )
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": user}],
+            "max_tokens": self.max_tokens,
+            "seed": seed,
+        }
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
+        if self.structured:
+            schema = {"name": "tests", "strict": True, "schema": _SCHEMA}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _client(self) -> openai.OpenAI:
+        try:
+            import openai
+        except ImportError:
+            raise LanguageModelError(
+                "the language model proposer needs the package openai: pip install 'tarot_lite[teacher]'"
+            ) from None
+        with self._lock:
+            if self._made is None:
+                try:
+                    self._made = openai.OpenAI(
+                        base_url=self.base_url, api_key=self.api_key, max_retries=self.retries, timeout=self.timeout
+                    )
+                except openai.OpenAIError as error:
+                    raise LanguageModelError(f"no key for the endpoint: {error}") from error
+            return self._made
+
+    def _ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        client = self._client()
+        import openai
+
+        self._wait()
+        try:
+            raw = client.chat.completions.with_raw_response.create(**body)
+            answer = _answer(json.loads(raw.text))
+        except ValueError as error:  # the endpoint's own wrapping is no JSON
+            answer = {"content": "", "finish": f"not the protocol: {error}", "prompt": 0, "completion": 0}
+        except (openai.APIStatusError, openai.APIConnectionError) as error:
+            status = getattr(error, "status_code", None)
+            remedy = {
+                401: "check the key",
+                403: "check what the key may do",
+                404: "check base_url and the model's name",
+                400: "the endpoint may not know structured output (structured=False) or a parameter",
+                429: "lower jobs, or set requests_per_minute",
+            }.get(status or 0, "try again later; finished problems are kept")
+            raise LanguageModelError(f"{client.base_url}, model {self.model!r}: {error}; {remedy}") from error
+        self._count(requests=1, answer=answer)
+        return answer
+
+    def _wait(self) -> None:
+        """Space requests evenly."""
+        if self.requests_per_minute is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + 60 / self.requests_per_minute
+        time.sleep(at - now)
+
+    def _count(self, requests: int = 0, cached: int = 0, answer: Mapping[str, Any] | None = None) -> None:
+        with self._lock:
+            self.usage = replace(
+                self.usage,
+                requests=self.usage.requests + requests,
+                cached=self.usage.cached + cached,
+                prompt_tokens=self.usage.prompt_tokens + (answer or {}).get("prompt", 0),
+                completion_tokens=self.usage.completion_tokens + (answer or {}).get("completion", 0),
+            )
+
+    # --- cache --------------------------------------------------------------------------------------------------
+
+    def _cached(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        key = _key(body)
+        if key not in self._memory and self.cache is not None:
+            path = Path(self.cache) / f"{key}.json"
+            try:
+                self._memory[key] = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                return None
+        return self._memory.get(key)
+
+    def _keep(self, body: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        self._memory[_key(body)] = answer
+        if self.cache is not None:
+            write_atomic(Path(self.cache) / f"{_key(body)}.json", json.dumps(answer, ensure_ascii=True))
+
+    # --- reading answers ----------------------------------------------------------------------------------------
+
+    def _proposals(self, content: str, finish: str = "stop") -> tuple[list[Proposal], str]:
+        """Whole and sensible tests in an answer, and what is wrong with it (empty if nothing)."""
+        proposals, wrong = [], []
+        for item in _tests(content):
+            try:
+                tier = Tier.from_label(item["tier"])
+                text = item["input"]
+                if tier is None or not isinstance(text, str):
+                    raise ProblemError(f"tier {item['tier']!r}, input {text!r:.40}")
+            except (ProblemError, KeyError, TypeError) as error:
+                wrong.append(str(error))
+                continue
+            proposals.append(Proposal(text, self.name, tier, str(item.get("reason") or "") or None))
+        if finish == "length":
+            return proposals, "the answer was cut off"
+        if finish.startswith("not the protocol"):
+            return proposals, finish
+        if not proposals and not wrong:
+            return proposals, f"no tests in the answer {content[:80]!r}"
+        return proposals, f"unusable tests: {wrong[0]}" if wrong else ""
+
+
+def _key(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _answer(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a chat completion that is used, whatever is missing in it."""
+    choice = (body.get("choices") or [{}])[0]
+    usage = body.get("usage") or {}
+    return {
+        "content": (choice.get("message") or {}).get("content") or "",
+        "finish": choice.get("finish_reason") or "stop",
+        "prompt": usage.get("prompt_tokens") or 0,
+        "completion": usage.get("completion_tokens") or 0,
+    }
+
+
+def _tests(content: str) -> Iterator[dict[str, Any]]:
+    """Every whole test object in an answer, also if the JSON around it is broken off or wrapped in prose."""
+    try:
+        whole = json.loads(content)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict) and isinstance(whole.get("tests"), list):
+        yield from (item for item in whole["tests"] if isinstance(item, dict))
+        return
+    decoder = json.JSONDecoder()
+    for match in re.finditer(r'\{\s*"(?:tier|input|reason)"', content):
+        try:
+            item, _ = decoder.raw_decode(content, match.start())
+        except ValueError:
+            continue
+        yield item
