@@ -97,7 +97,7 @@ class Settings:
     cpu_seconds: float = _option(4.0, "CPU time that a program may use per test, in seconds.", low=0.05, high=600)
     memory_mb: int = _option(512, "Memory that a program may use, in MiB.", low=32)
     # students and their capability
-    students: dict[str, int] = _option({"weak": 60, "strong": 200}, "Tiny students: name -> warm-up steps.", low=0)
+    students: dict[str, int] = _option({"weak": 54, "strong": 200}, "Tiny students: name -> warm-up steps.", low=0)
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
     temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
