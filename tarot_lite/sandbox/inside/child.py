@@ -19,7 +19,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["CHANNEL", "CLEAN", "ENDED", "Snapshots", "names_in", "serve", "take_snapshots"]
+__all__ = ["CHANNEL", "CLEAN", "ENDED", "Snapshots", "names_in", "serve", "take_snapshots", "warm_up"]
 
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
@@ -31,6 +31,8 @@ Snapshots = Mapping[str, dict[str, Any]]
 
 _STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
 _FILENAME = "program.py"
+_STREAMS = ("stdin", "stdout", "stderr")
+_WARM_UPS = 20
 
 # Modules that hold no state an honest program would change, or whose state `_reset` restores.
 _HARMLESS = frozenset(
@@ -50,6 +52,21 @@ _STICKY = frozenset(
 def take_snapshots() -> Snapshots:
     """Copy the namespace of every loaded module, to be compared after a test (taken once, before any fork)."""
     return {name: dict(vars(module)) for name, module in sys.modules.items() if name != "__main__"}
+
+
+def warm_up() -> None:
+    """Run a small program a few times, so that the interpreter's caches are written here and not in every child."""
+    kept = {name: getattr(sys, name) for name in (*_STREAMS, *(f"__{name}__" for name in _STREAMS), "argv")}
+    main = sys.modules["__main__"]
+    for _ in range(_WARM_UPS):
+        code = _compile(b"def f(text):\n    return [int(word) for word in text.split()]\nprint(sum(f('1 2 3')))")
+        names_in(code)
+        _run(code)
+        threading._shutdown()  # type: ignore[attr-defined]
+        _flush()
+    sys.modules["__main__"] = main
+    for name, value in kept.items():
+        setattr(sys, name, value)
 
 
 def names_in(code: types.CodeType) -> set[str]:

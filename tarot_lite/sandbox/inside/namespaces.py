@@ -97,11 +97,23 @@ def pivot(readable: Sequence[str], devices: Sequence[str]) -> None:
     for link in ("/lib", "/lib64"):
         if os.path.islink(link) and not os.path.exists(place + link):
             os.symlink(os.readlink(link), place + link)
+    _add_own_processes(place)
     os.chdir(place)
     libc.syscall("pivot_root", b".", b".")
     libc.unmount(".", _DETACH)
     os.chdir("/")
     libc.mount(None, "/", None, _BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
+
+
+def _add_own_processes(place: str) -> None:
+    """Add a /proc that shows a program itself alone (for /dev/stdin), where the kernel lets us; needs a pid namespace."""
+    os.mkdir(place + "/proc")
+    try:
+        libc.mount("proc", place + "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "hidepid=2,subset=pid")
+    except OSError:  # a container that masks parts of its own /proc may not have another
+        return
+    for name, target in (("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"), ("fd", "fd")):
+        os.symlink(f"/proc/self/{target}", f"{place}/dev/{name}")
 
 
 def _is_beneath(path: str, folder: str) -> bool:

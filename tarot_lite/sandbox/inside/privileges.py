@@ -64,7 +64,7 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def show_memory() -> None:
-    """Make /proc/self our own again after a change of user (needed to write the maps of a user namespace)."""
+    """Make /proc/self our own again, after a change of user or after `hide_memory` in the parent."""
     libc.prctl(_DUMPABLE, 1)
 
 

@@ -37,7 +37,7 @@ class Walls:
     def build(self, packages: Iterable[str]) -> Callable[[], None]:
         """Build the walls around the calling process; returns what each child has to call."""
         self._limit()
-        return lambda: os.setpgid(0, 0)
+        return _lead_a_group
 
     def _limit(self) -> None:
         for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 256)):
@@ -89,7 +89,7 @@ class LinuxWalls(Walls):
         ruleset, reason = None, "left out"
         if "landlock" not in self._without:
             try:
-                ruleset = landlock.Ruleset(readable, _DEVICES)
+                ruleset = landlock.Ruleset([*readable, "/proc"] if has_root else readable, _DEVICES)
             except OSError as error:
                 reason = str(error)
         self._drop_user()
@@ -106,15 +106,20 @@ class LinuxWalls(Walls):
         self._note("landlock", "" if has_landlock else reason, f"version {ruleset.version}" if ruleset else "")
         privileges.hide_memory()
         privileges.die_with_parent(signal.SIGKILL)
-        confine, reason = _nothing, "left out"
+        reason = "left out"
         if "seccomp" not in self._without:
             try:
-                confine = seccomp.prepare(seccomp.build(libc.MACHINE, read_only=not (has_root or has_landlock)))
+                install = seccomp.prepare(seccomp.build(libc.MACHINE, read_only=not (has_root or has_landlock)))
+
+                def confine() -> None:
+                    privileges.show_memory()  # to itself: /proc/self/fd
+                    install()
+
                 reason = _try_filter(confine)
             except KeyError:
                 reason = f"no table for {libc.MACHINE}"
         if not self._note("seccomp", reason, libc.MACHINE):
-            confine = lambda: os.setpgid(0, 0)  # noqa: E731
+            confine = _lead_a_group
             self.sweep = _sweep_namespace if os.getpid() == 1 else _sweep_children
             if os.getpid() != 1:
                 privileges.adopt_orphans()
@@ -164,8 +169,8 @@ def readable_paths(packages: Iterable[str]) -> list[str]:
     return sorted(paths)
 
 
-def _nothing() -> None:
-    pass
+def _lead_a_group() -> None:
+    os.setpgid(0, 0)
 
 
 def _try_filter(confine: Callable[[], None]) -> str:

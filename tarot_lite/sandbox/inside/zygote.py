@@ -61,10 +61,12 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control.fileno(), 0)  # hang-up only
         self._fork = _plain_fork()
+        child.warm_up()
         self._snapshots = child.take_snapshots()
         self._pid = 0
         self._channel: socket.socket | None = None
         self._cpu_before = 0.0
+        self._is_ready = False
         child.seed_random()
 
     def serve(self) -> NoReturn:
@@ -118,7 +120,7 @@ class Zygote:
         """Run one test, in the child at hand or in a new one; the flag says that the program does not compile."""
         for attempt in (1, 2):
             started = time.monotonic()
-            if self._pid:
+            if self._pid and self._is_ready:
                 _refill(text)
                 self._cpu_before = _cpu_clock(self._pid)
                 assert self._channel is not None
@@ -126,7 +128,8 @@ class Zygote:
             else:
                 self._spawn(request, text, more)
             message, limit = self._watch(request, started)
-            if message[:1] == child.CLEAN and not limit:
+            self._is_ready = message[:1] == child.CLEAN and not limit
+            if message and _LINUX:  # it is killed and reaped only after the answer was sent
                 cpu, status = _cpu_clock(self._pid) - self._cpu_before, None
             else:
                 cpu, status = self._kill()
@@ -136,12 +139,14 @@ class Zygote:
         wall = time.monotonic() - started
         verdict, error = _explain(message, limit, status, request)
         size = os.fstat(1).st_size
+        output = os.pread(1, min(size, request.output + 1), 0) if size else b""
         if size > request.output:
             verdict, error = "output_exceeded", f"wrote more than {request.output} bytes".encode()
-        kept = size if size <= request.output else _KEPT_OF_EXCEEDED
-        return wire.Outcome(verdict, os.pread(1, kept, 0) if kept else b"", error, cpu, wall), message[1:2] == b"s"
+            output = output[:_KEPT_OF_EXCEEDED]
+        return wire.Outcome(verdict, output, error, cpu, wall), message[1:2] == b"s"
 
     def _spawn(self, request: wire.Request, text: bytes, more: bool) -> None:
+        self._kill()
         for number in (0, 1):
             file = _anonymous_file()
             os.dup2(file, number)
