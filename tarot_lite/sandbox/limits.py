@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Limits"]
 
-_LEAST = {"cpu_seconds": 0.0, "wall_seconds": 0.0, "memory_mb": 64, "output_kb": 1, "processes": 1}
+_LEAST = {"cpu_seconds": 0.0, "wall_seconds": 0.0, "memory_mb": 16, "output_kb": 1, "processes": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Limits:
     wall_seconds
         Time by the clock, a back-stop for programs that sleep; > 0 and not below `cpu_seconds`.
     memory_mb
-        Address space of the program's process in MiB, at least 64 (the interpreter itself takes about 40).
+        Address space in MiB, at least 16, that the program may take beyond the interpreter's own.
     output_kb
         Size of standard output in KiB, at least 1; the same limit holds for any file, if one can be written.
     processes

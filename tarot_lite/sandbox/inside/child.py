@@ -19,13 +19,28 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["CHANNEL", "CLEAN", "ENDED", "Snapshots", "names_in", "serve", "take_snapshots", "warm_up"]
+__all__ = [
+    "CHANNEL",
+    "CLEAN",
+    "ENDED",
+    "FAILED",
+    "STARTED",
+    "Snapshots",
+    "names_in",
+    "serve",
+    "take_snapshots",
+    "warm_up",
+]
 
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
 
-CLEAN, ENDED = b"c", b"e"
-"""First byte of a child's message: ready for another test, or at its end."""
+STARTED, FAILED, CLEAN, ENDED = b"s", b"f", b"c", b"e"
+"""First byte of a child's message.
+
+The very first one says whether the child could be confined (a later ``FAILED`` would be the program's own
+doing); then, for every test: ready for another one, or at its end.
+"""
 
 Snapshots = Mapping[str, dict[str, Any]]
 
@@ -62,7 +77,6 @@ def warm_up() -> None:
         code = _compile(b"def f(text):\n    return [int(word) for word in text.split()]\nprint(sum(f('1 2 3')))")
         names_in(code)
         _run(code)
-        threading._shutdown()  # type: ignore[attr-defined]
         _flush()
     sys.modules["__main__"] = main
     for name, value in kept.items():
@@ -167,6 +181,11 @@ def serve(
         os.dup2(1, _STDOUT_COPY)
         os.closerange(_FIRST_FREE, 4096)
         confine()
+    except BaseException as error:
+        os.write(channel, FAILED + repr(error).encode())
+        os._exit(1)
+    try:
+        os.write(CHANNEL, STARTED)
         code = _compile(program)
         reuse = _Reuse(code, snapshots, memory) if more else None
         while True:

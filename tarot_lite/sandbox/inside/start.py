@@ -84,6 +84,15 @@ def _guard(pid: int, control: socket.socket, alive: int) -> None:
     os._exit(0)
 
 
+def _address_space() -> int:
+    """Bytes of address space that this process takes; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0
+
+
 def _import_alone(name: str, folder: str) -> None:
     """Import an installed package and nothing else that lies beside it; with one thread, as a fork keeps only one."""
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -107,8 +116,9 @@ def _become_zygote(control: socket.socket, setup: dict[str, Any], walls: Any) ->
         importlib.import_module(name)
     for name, folder in setup["packages"].items():
         _import_alone(name, folder)
+    own_memory = _address_space()
     confine_child = walls.build(setup["packages"].values())
-    zygote = Zygote(control, confine_child, walls.own_user, walls.sweep)
+    zygote = Zygote(control, confine_child, walls.own_user, own_memory, walls.sweep)
     hello = json.dumps({"layers": walls.layers}).encode()
     control.sendall(len(hello).to_bytes(8, "little") + hello)
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:

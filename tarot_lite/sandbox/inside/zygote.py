@@ -39,6 +39,8 @@ class Zygote:
         Called in every child after its rlimits are set; installs what must be installed per child (seccomp).
     own_user
         Whether nobody else runs under this user, so that a limit on its processes means something.
+    own_memory
+        Bytes of address space that the zygote itself takes, which do not count as a program's.
     sweep
         Called after a child's end to end whatever it left running; None where it cannot start a process.
     """
@@ -48,8 +50,10 @@ class Zygote:
         control: socket.socket,
         confine_child: Callable[[], None],
         own_user: bool,
+        own_memory: int,
         sweep: Callable[[], None] | None,
     ) -> None:
+        self._own_memory = own_memory
         self._control = control
         self._confine_child = confine_child
         self._own_user = own_user
@@ -61,12 +65,14 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control.fileno(), 0)  # hang-up only
         self._fork = _plain_fork()
+        kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_NPROC)
+        self._hard = {kind: resource.getrlimit(kind)[1] for kind in kinds}
         child.warm_up()
         self._snapshots = child.take_snapshots()
         self._pid = 0
         self._channel: socket.socket | None = None
         self._cpu_before = 0.0
-        self._is_ready = False
+        self._is_ready = self._is_started = False
         child.seed_random()
 
     def serve(self) -> NoReturn:
@@ -156,6 +162,7 @@ class Zygote:
             os.lseek(0, 0, os.SEEK_SET)
         ours, theirs = socket.socketpair()
         self._cpu_before = 0.0
+        self._is_started = False
         pid = self._fork()
         if pid == 0:
             confine = lambda: self._limit(request)  # noqa: E731
@@ -168,13 +175,15 @@ class Zygote:
         """Run in the child: everything that this request wants limited."""
         total = math.ceil(request.cpu_seconds * len(request.inputs)) + 1
         limits = [
-            (resource.RLIMIT_AS, request.memory),
+            (resource.RLIMIT_AS, self._own_memory + request.memory),
             (resource.RLIMIT_FSIZE, request.output + 1),
             (resource.RLIMIT_CPU, total),
         ]
         if self._own_user:
             limits.append((resource.RLIMIT_NPROC, request.processes + 2))
         for kind, value in limits:
+            hard = self._hard[kind]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
         self._confine_child()
 
@@ -194,9 +203,16 @@ class Zygote:
                 self._leave()
             if events:
                 try:
-                    return self._channel.recv(2048), ""
+                    message = self._channel.recv(2048)
                 except ConnectionResetError:
-                    return b"", ""
+                    message = b""
+                if self._is_started:
+                    return message, ""
+                if message[:1] != child.STARTED:
+                    raise RuntimeError(f"a child could not be confined: {message[1:].decode(errors='replace')}")
+                self._is_started = True
+                if len(message) > 1:
+                    return message[1:], ""
             used = _cpu_clock(self._pid) - self._cpu_before
 
     def _kill(self) -> tuple[float, int]:
