@@ -85,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Words of the command; None: those that the process was started with.
     """
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is shut down, too
+    if arguments is None:  # we are the process, not a function of somebody's
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is shut down, too
     try:
         if options.command == "parameters":
             _print_parameters()

@@ -28,6 +28,9 @@ from tarot_lite.settings import load_profile, notebook_folder
 __all__ = ["StageFailed", "run", "stage_names", "to_html"]
 
 
+_NEWS = 10.0  # seconds between lines of progress where there is no terminal
+
+
 class StageFailed(RuntimeError):
     """A notebook raised, or ended without finishing its stage; the message says where and what."""
 
@@ -128,6 +131,7 @@ def _older(path: Path, other: Path) -> bool:
 
 def _run_stage(source: Path, output: Path, parameters: dict[str, Any], title: str, say: Callable[[str], None]) -> None:
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     folder = output.parent
@@ -151,7 +155,7 @@ def _run_stage(source: Path, output: Path, parameters: dict[str, Any], title: st
         except PapermillExecutionError as error:
             _forget_places(output, source)
             raise StageFailed(
-                f"{title}: cell {error.cell_index} raised {error.ename}: {error.evalue}\n"
+                f"{title}: cell {error.cell_index + 1} raised {error.ename}: {error.evalue}\n"
                 f"  the executed notebook shows where: {output}"
             ) from error
         except OSError as error:
@@ -250,7 +254,7 @@ class _Watch(logging.Handler):
             if terminal:
                 width = shutil.get_terminal_size().columns - 1
                 self._show(f"\r{f'{line} · {_clock(now - self._began)}'[:width]:<{width}}")
-            elif now - said_at > (10 if line != said else 60):
+            elif now - said_at > (_NEWS if line != said else 6 * _NEWS):
                 self._show(f"{line} · {_clock(now - self._began)}\n")
                 said, said_at = line, now
         if terminal:
