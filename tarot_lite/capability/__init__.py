@@ -1,0 +1,46 @@
+"""Stage 3: how capable is a model, tier by tier, and which curriculum should train it.
+
+`estimate` samples completions and runs them (`tarot_lite.capability.rollouts` keeps every one on disk); the
+`Profile` turns them into pass rates with honest intervals; the choosers turn a profile into a policy and say why.
+
+>>> pass_at_k(n=4, c=1, k=2)
+0.5
+"""
+
+from tarot_lite.capability.choosers import (
+    Choice,
+    agreement,
+    choose,
+    direction,
+    oracle,
+    pilot,
+    signal,
+    signal_of_phases,
+    threshold,
+)
+from tarot_lite.capability.estimators import binary_signal, bootstrap, pass_at_k, wilson
+from tarot_lite.capability.probing import Sampler, estimate, rescore
+from tarot_lite.capability.profile import MEASURES, Profile
+from tarot_lite.capability.rollouts import ProbeError
+
+__all__ = [
+    "MEASURES",
+    "Choice",
+    "ProbeError",
+    "Profile",
+    "Sampler",
+    "agreement",
+    "binary_signal",
+    "bootstrap",
+    "choose",
+    "direction",
+    "estimate",
+    "oracle",
+    "pass_at_k",
+    "pilot",
+    "rescore",
+    "signal",
+    "signal_of_phases",
+    "threshold",
+    "wilson",
+]

@@ -1,0 +1,279 @@
+"""Sample completions, run them in the sandbox while the next batch is written, stop when enough is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+from tarot_lite import runs
+from tarot_lite.capability.profile import MEASURES, SUITE, Profile, outcomes_of
+from tarot_lite.capability.rollouts import ProbeError, Rollouts, Sample, Score
+from tarot_lite.problems import Problem
+from tarot_lite.sandbox import Sandbox
+
+__all__ = ["Sampler", "estimate", "rescore"]
+
+
+class Sampler(Protocol):
+    """What `estimate` needs of a student; `tarot_lite.students.Student` and `tarot_lite.students.Endpoint` have it."""
+
+    name: str
+
+    def prompt(self, problem: Problem) -> str:
+        """The text that is sent."""
+
+    def code(self, problem: Problem, completion: str) -> str | None:
+        """The candidate's code in a completion."""
+
+    def generate(
+        self, prompts: Sequence[str], samples: int, temperature: float, max_new_tokens: int, seed: int
+    ) -> list[list[Any]]:
+        """`Completion` objects (text, tokens, truncated), `samples` per prompt."""
+
+
+def estimate(
+    student: Sampler,
+    problems: Sequence[Problem],
+    sandbox: Sandbox,
+    samples: int = 8,
+    temperature: float = 1.0,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool = True,
+    max_new_tokens: int = 40,
+    width: float | None = None,
+    measure: str = SUITE,
+    token_budget: int | None = None,
+    samples_per_round: int = 4,
+    batch_problems: int = 32,
+) -> Profile:
+    """Measure how capable a student is on `problems`, before training.
+
+    Parameters
+    ----------
+    student
+        Anything that generates (see `Sampler`).
+    problems
+        The probe.  A tier that none of them has is reported as not a number.
+    sandbox
+        Runs the programs of one batch while the next is generated.
+    samples
+        Most completions per problem.
+    temperature
+        As in the training to come.
+    seed
+        Same seed, same rollouts on a CPU, also when the probe was interrupted.
+    folder
+        Keeps every rollout and goes on from there; None keeps nothing.
+    progress
+        Show a bar.
+    max_new_tokens
+        Longest completion.
+    width
+        Stop after a round of `samples_per_round` when the 95 % interval of `measure` is at most this wide (a share).
+    measure
+        One of `MEASURES`.
+    token_budget
+        Stop after the round in which so many tokens were generated.
+    samples_per_round, batch_problems
+        Completions per problem between two looks at the interval, and problems per batch.
+
+    Returns
+    -------
+    Profile
+        Its `Profile.stopped` says why sampling ended.
+
+    Raises
+    ------
+    ProbeError
+        If the probe is empty or has no tiered test, a number is out of range, the folder holds another probe, or the
+        student failed; what was sampled is kept.
+    """
+    folder = Path(folder) if folder is not None else None
+    _check(problems, samples, samples_per_round, batch_problems, measure, width)
+    prompts = {problem.problem_id: student.prompt(problem) for problem in problems}
+    identity = {
+        "student": student.name,
+        "weights": _weights(student),
+        "prompts": hashlib.sha256(json.dumps(prompts).encode()).hexdigest()[:16],
+        "temperature": temperature,
+        "seed": seed,
+        "max_new_tokens": max_new_tokens,
+        "samples_per_round": samples_per_round,
+        "batch_problems": batch_problems,
+    }
+    rollouts = Rollouts(folder, identity)
+    batches = [problems[i : i + batch_problems] for i in range(0, len(problems), batch_problems)]
+    rounds = [(start, min(samples_per_round, samples - start)) for start in range(0, samples, samples_per_round)]
+    stopped = f"all {samples} samples per problem were drawn"
+    done = 0
+    bar = runs.progress(total=samples * len(problems), desc=f"probing {student.name}") if progress else None
+    with ThreadPoolExecutor(1, "scoring") as scorer:
+        for start, count in rounds:
+            scoring: list[Future[None]] = []
+            for number, batch in enumerate(batches):
+                name = f"{start}.{count}.{number}"
+                written = rollouts.batch(name)
+                if len(written) < count * len(batch):
+                    written = _sample(
+                        student, batch, prompts, name, start, count, temperature, max_new_tokens, seed, rollouts
+                    )
+                    rollouts.add_samples(written)
+                scoring.append(scorer.submit(_score, list(batch), written, rollouts, sandbox))
+                if bar is not None:
+                    bar.update(len(written))
+            for future in scoring:
+                future.result()
+            done = start + count
+            profile = _profile(student.name, problems, rollouts, done, seed)
+            interval = profile.rate(measure)
+            if width is not None and interval.high - interval.low <= width:
+                stopped = (
+                    f"the interval of {measure} is {interval.high - interval.low:.3f} wide, at most {width} was asked"
+                )
+                break
+            if token_budget is not None and profile.tokens >= token_budget and done < samples:
+                stopped = f"{profile.tokens} tokens were generated, the budget is {token_budget}"
+                break
+        else:
+            if width is not None:
+                stopped += (
+                    f"; the interval of {measure} is still {interval.high - interval.low:.3f} wide, {width} was asked"
+                )
+    if bar is not None:
+        bar.close()
+    return _profile(student.name, problems, rollouts, done, seed, stopped)
+
+
+def rescore(
+    folder: str | Path,
+    problems: Sequence[Problem],
+    sandbox: Sandbox,
+    extract: Callable[[Problem, str], str | None] | None = None,
+) -> Profile:
+    """Score the rollouts of a folder again, without sampling: after tests, limits or the extraction changed.
+
+    Parameters
+    ----------
+    folder
+        As given to `estimate`.
+    problems
+        The same problem ids; their tests may have changed.
+    sandbox
+        Runs the programs.
+    extract
+        ``extract(problem, completion)`` finds the code anew; None keeps the code found when sampling.
+
+    Raises
+    ------
+    ProbeError
+        If the folder holds no probe, or a problem is missing.
+    """
+    folder = Path(folder)
+    if not (folder / "probe.json").is_file():
+        raise ProbeError(f"{folder} holds no probe (probe.json is missing); give a folder that estimate filled")
+    identity = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
+    rollouts = Rollouts(folder, identity)
+    known = {problem.problem_id: problem for problem in problems}
+    if missing := sorted({sample.problem_id for sample in rollouts.samples.values()} - known.keys()):
+        raise ProbeError(
+            f"{folder} has rollouts of {len(missing)} problems that were not given, such as {missing[0]!r}"
+        )
+    samples = list(rollouts.samples.values())
+    if extract is not None:
+        codes = [extract(known[sample.problem_id], sample.completion) for sample in samples]
+        samples = [
+            Sample(s.batch, s.problem_id, s.sample, s.completion, code, s.tokens, s.truncated)
+            for s, code in zip(samples, codes, strict=True)
+        ]
+    rollouts.forget_scores()
+    _score(list(known.values()), samples, rollouts, sandbox)
+    outcomes, verdicts = outcomes_of(list(known.values()), samples, rollouts.scores)
+    return Profile(identity["student"], outcomes, verdicts, "scored again", identity["seed"])
+
+
+def _check(
+    problems: Sequence[Problem], samples: int, per_round: int, batch: int, measure: str, width: float | None
+) -> None:
+    if not problems:
+        raise ProbeError("the probe has no problem; give at least one")
+    if not any(problem.tiers for problem in problems):
+        raise ProbeError(
+            f"none of the {len(problems)} problems has a test in a tier; build their suites first (notebook 01)"
+        )
+    if repeated := len(problems) - len({problem.problem_id for problem in problems}):
+        raise ProbeError(f"the probe repeats {repeated} problem ids; give each problem once")
+    for name, value in (("samples", samples), ("samples_per_round", per_round), ("batch_problems", batch)):
+        if value < 1:
+            raise ProbeError(f"{name} is {value}; give at least 1")
+    if measure not in MEASURES:
+        raise ProbeError(f"measure {measure!r} is unknown; use one of {', '.join(MEASURES)}")
+    if width is not None and not 0 < width < 1:
+        raise ProbeError(f"width is {width}; give a share between 0 and 1, or None")
+
+
+def _sample(
+    student: Sampler,
+    batch: Sequence[Problem],
+    prompts: dict[str, str],
+    name: str,
+    start: int,
+    count: int,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+    rollouts: Rollouts,
+) -> list[Sample]:
+    own_seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "big") >> 1
+    try:
+        groups = student.generate(
+            [prompts[problem.problem_id] for problem in batch], count, temperature, max_new_tokens, own_seed
+        )
+    except Exception as error:
+        kept = len(rollouts.samples)
+        where = (
+            f"are kept in {rollouts.folder}; call again to go on from there"
+            if rollouts.folder
+            else "are lost: no folder was given"
+        )
+        raise ProbeError(f"student {student.name!r} failed ({error}); {kept} completions {where}") from error
+    return [
+        Sample(name, problem.problem_id, start + i, c.text, student.code(problem, c.text), c.tokens, c.truncated)
+        for problem, group in zip(batch, groups, strict=True)
+        for i, c in enumerate(group)
+    ]
+
+
+def _score(problems: Sequence[Problem], samples: Sequence[Sample], rollouts: Rollouts, sandbox: Sandbox) -> None:
+    known = {problem.problem_id: problem for problem in problems}
+    new = [sample for sample in samples if not _fits(rollouts.scores.get((sample.problem_id, sample.sample)), known)]
+    results = sandbox.judge_many([(known[sample.problem_id], sample.code) for sample in new])
+    rollouts.add_scores(
+        Score(sample.problem_id, sample.sample, tuple(result.verdict.value for result in tests))
+        for sample, tests in zip(new, results, strict=True)
+    )
+
+
+def _fits(score: Score | None, known: dict[str, Problem]) -> bool:
+    return score is not None and len(score.verdicts) == len(known[score.problem_id].tests)
+
+
+def _profile(
+    name: str, problems: Sequence[Problem], rollouts: Rollouts, samples: int, seed: int, stopped: str = ""
+) -> Profile:
+    chosen = [rollouts.samples[problem.problem_id, i] for problem in problems for i in range(samples)]
+    outcomes, verdicts = outcomes_of(problems, chosen, rollouts.scores)
+    return Profile(name, outcomes, verdicts, stopped, seed)
+
+
+def _weights(student: Any) -> str:
+    """Short name of a local model's weights, so that rollouts of another model are never taken for its own."""
+    model = getattr(student, "model", None)
+    if model is None or not hasattr(model, "parameters"):
+        return str(model or "")
+    total = sum(float(weight.detach().double().abs().sum()) for weight in model.parameters())
+    return hashlib.sha256(f"{total:.9e}".encode()).hexdigest()[:12]

@@ -1,0 +1,126 @@
+"""Every completion of a probe, kept on disk as it comes, so that nothing sampled is lost or sampled twice.
+
+A folder holds ``probe.json`` (what was asked of whom), ``samples.jsonl`` (completions, appended batch by batch) and
+``scores.jsonl`` (verdicts, appended as they come; may be thrown away and made again).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tarot_lite import runs
+
+__all__ = ["ProbeError", "Rollouts", "Sample", "Score"]
+
+
+class ProbeError(RuntimeError):
+    """A probe that cannot start or go on; the message says what is kept and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One completion: which batch and problem it belongs to, its number within the problem, and what was written."""
+
+    batch: str
+    problem_id: str
+    sample: int
+    completion: str
+    code: str | None
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Verdicts of one completion, one per test of its problem, in order."""
+
+    problem_id: str
+    sample: int
+    verdicts: tuple[str, ...]
+
+
+class Rollouts:
+    """Samples and scores, in memory and, if a folder is given, on disk.
+
+    Parameters
+    ----------
+    folder
+        None keeps them in memory only.
+    identity
+        What must agree for old samples to be of use.
+
+    Raises
+    ------
+    ProbeError
+        If the folder holds the samples of another probe.
+    """
+
+    def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.samples: dict[tuple[str, int], Sample] = {}
+        self.scores: dict[tuple[str, int], Score] = {}
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        card = folder / "probe.json"
+        if card.is_file():
+            old = json.loads(card.read_text(encoding="utf-8"))
+            different = [f"{k} ({old.get(k)!r} there, {v!r} now)" for k, v in identity.items() if old.get(k) != v]
+            if different:
+                raise ProbeError(
+                    f"{folder} holds another probe, different in {', '.join(different)}; give another folder, or delete it"
+                )
+        else:
+            runs.write_atomic(card, json.dumps(dict(identity), indent=1))
+        for row in _whole_lines(folder / "samples.jsonl"):
+            sample = Sample(**row)
+            self.samples[sample.problem_id, sample.sample] = sample
+        for row in _whole_lines(folder / "scores.jsonl"):
+            score = Score(row["problem_id"], row["sample"], tuple(row["verdicts"]))
+            self.scores[score.problem_id, score.sample] = score
+
+    def batch(self, name: str) -> list[Sample]:
+        """Samples of a batch, in order."""
+        return [sample for sample in self.samples.values() if sample.batch == name]
+
+    def add_samples(self, samples: Iterable[Sample]) -> None:
+        """Keep a batch."""
+        samples = list(samples)
+        self.samples.update({(sample.problem_id, sample.sample): sample for sample in samples})
+        self._append("samples.jsonl", samples)
+
+    def add_scores(self, scores: Iterable[Score]) -> None:
+        """Keep verdicts."""
+        scores = list(scores)
+        self.scores.update({(score.problem_id, score.sample): score for score in scores})
+        self._append("scores.jsonl", scores)
+
+    def forget_scores(self) -> None:
+        """Throw the verdicts away, in order to score again."""
+        self.scores.clear()
+        if self.folder is not None:
+            (self.folder / "scores.jsonl").unlink(missing_ok=True)
+
+    def _append(self, name: str, rows: Iterable[Sample | Score]) -> None:
+        if self.folder is None:
+            return
+        with (self.folder / name).open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file; a last line that a kill cut short is taken away from the file too."""
+    if not path.is_file():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        runs.write_atomic(path, whole)
+    return [json.loads(line) for line in whole.decode("utf-8").splitlines() if line]
