@@ -158,6 +158,10 @@ def _run_stage(source: Path, output: Path, parameters: dict[str, Any], title: st
                 f"{title}: cell {error.cell_index + 1} raised {error.ename}: {error.evalue}\n"
                 f"  the executed notebook shows where: {output}"
             ) from error
+        except DeadKernelError as error:
+            raise StageFailed(
+                f"{title}: the kernel died in cell {watch.cell}, perhaps for want of memory; see {output}"
+            ) from error
         except OSError as error:
             raise runs.RunError(
                 f"{title}: {error}; look at {folder}, or name another folder by the parameter reports"
