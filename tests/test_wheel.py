@@ -1,0 +1,53 @@
+"""A wheel alone, in an empty folder, without the repository, has all it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that `python -m build` makes from the source archive."""
+    copy, out = tmp_path_factory.mktemp("source") / "repository", tmp_path_factory.mktemp("dist")
+    skipped = shutil.ignore_patterns(
+        ".git", ".venv", "reports", "build", "dist", "*.egg-info", "__pycache__", ".*_cache"
+    )
+    shutil.copytree(repository, copy, symlinks=True, ignore=skipped)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(out.glob("*.whl"))
+
+
+def test_wheel_holds_notebooks_profiles_and_template(wheel: Path, repository: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {f"tarot_lite/{path.relative_to(repository)}" for path in (repository / "notebooks").rglob("*.yaml")}
+    expected |= {f"tarot_lite/notebooks/{path.name}" for path in (repository / "notebooks").glob("*.ipynb")}
+    expected |= {"tarot_lite/py.typed", "tarot_lite/templates/report.html.j2"}
+    assert expected <= names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_wheel_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    script = (
+        "import tarot_lite, tarot_lite.report as report; from tarot_lite import runs; from tarot_lite.settings import *;"
+        "print(tarot_lite.__file__); print(profile_names()); print(notebook_folder());"
+        "stage = runs.start('01_tiered_suites', {'profile': 'smoke'}); stage.finish(); print(report.build(stage.run_folder))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    file, profiles, notebooks, page = result.stdout.splitlines()
+    site = str(tmp_path / "site/tarot_lite")
+    assert file.startswith(site) and notebooks == f"{site}/notebooks" and "cpu" in profiles
+    assert page == "reports/smoke/index.html" and (tmp_path / page).is_file()
+    assert '"git": null' in (tmp_path / "reports/smoke/manifest.json").read_text()
