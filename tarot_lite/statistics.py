@@ -6,12 +6,13 @@ samples of one problem are alike, and intervals that forget it are too narrow.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "mean_interval", "permutation_p", "verdict_of"]
+__all__ = ["Interval", "mean_interval", "pass_at_k", "permutation_p", "verdict_of"]
 
 RESAMPLES = 4000
 
@@ -77,6 +78,33 @@ def mean_interval(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES, 
     means = table[rows, columns].mean(axis=(1, 2))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(table.mean()), float(low), float(high))
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """Probability that one of `k` samples is right, estimated without bias from more (Chen et al. 2021).
+
+    Parameters
+    ----------
+    samples
+        Drawn for the problem, at least `k`.
+    right
+        How many of them are, in [0, samples].
+    k
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If the numbers do not fit together.
+
+    Examples
+    --------
+    >>> pass_at_k(4, 1, 1), pass_at_k(4, 1, 2), pass_at_k(4, 0, 4)
+    (0.25, 0.5, 0.0)
+    """
+    if not (1 <= k <= samples and 0 <= right <= samples):
+        raise ValueError(f"pass@{k} of {right} right in {samples} samples: give 1 <= k <= samples and 0 <= right <= samples")
+    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
 
 
 def permutation_p(differences: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> float:

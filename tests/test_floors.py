@@ -30,7 +30,7 @@ FLOORS = {
     "__main__": 6,
 }
 LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "__main__")
-WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "ablations", "figures")
+WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "benchmarks", "ablations", "figures")
 
 
 def modules() -> list[Path]:

@@ -1,12 +1,15 @@
 """Problems: forms, files, and errors that say where and what to do."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from tarot_lite.judging import Comparison
 from tarot_lite.problems import (
+    HELD,
     Form,
     Problem,
     ProblemError,
@@ -73,6 +76,7 @@ def test_every_form_survives_a_file(tmp_path):
         from_row(ROW),
         Problem("f", "Add one.", tests, "def add(x):\n    return x + 1", Form.FUNCTION, entry_point="add"),
         Problem("s", "Add one.", tests, "return x + 1", Form.SCAFFOLD, scaffold="def f(x):\n    {{body}}\n"),
+        Problem("a", "Add one.", tests, "def add(x):\n    return x + 1", Form.ASSERTION, entry_point="add"),
         Problem("c", "Third.", tests, "print(1/3)", comparison=Comparison(float_tolerance=1e-9)),
         Problem("n", "No reference, no tests."),
     ]
@@ -137,3 +141,20 @@ def test_with_tests_leaves_the_original_alone():
     problem = from_row(ROW)
     fewer = problem.with_tests(problem.tests[:1])
     assert len(problem.tests) == 5 and fewer == replace(problem, tests=problem.tests[:1])
+
+
+@pytest.mark.parametrize(
+    ("code", "held"),
+    [
+        ("def add(x):\n    print('noise')\n    return x + 1", True),
+        ("def add(x):\n    return x", False),
+        ("def add(x):\n    raise SystemExit(0)", False),
+        ("x = 1", False),
+    ],
+)
+def test_an_assertion_test_holds_only_if_the_check_comes_to_its_end(code, held):
+    problem = Problem("a", "Add one.", (TestCase("assert add(1) == 2", HELD),), form=Form.ASSERTION)
+    run = subprocess.run(
+        [sys.executable, "-c", problem.program(code)], input=problem.tests[0].input, capture_output=True, text=True
+    )
+    assert problem.answers(problem.tests[0], run.stdout) is held and run.stdout.strip() == HELD * held

@@ -1,9 +1,11 @@
 """Intervals that cover what they promise, and tests that do not cry wolf."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from tarot_lite.statistics import Interval, mean_interval, permutation_p, verdict_of
+from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutation_p, verdict_of
 
 
 def test_coverage_over_problems_is_near_95_percent():
@@ -42,3 +44,12 @@ def test_verdicts_say_undecided_inside_the_noise():
     assert verdict_of(Interval(0.05, -0.01, 0.11)) == "undecided"
     assert verdict_of(Interval(-0.05, -0.09, -0.01)) == "does not hold"
     assert verdict_of(Interval(0.12, 0.08, 0.2), at_least=0.1) == "undecided"
+
+
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_sample():
+    for samples, right, k in [(5, 2, 1), (6, 3, 2), (7, 1, 3), (4, 4, 4)]:
+        draws = list(itertools.combinations(range(samples), k))
+        assert pass_at_k(samples, right, k) == pytest.approx(sum(min(draw) < right for draw in draws) / len(draws))
+    for senseless in [(3, 1, 0), (3, 1, 4), (3, 4, 1), (3, -1, 1)]:
+        with pytest.raises(ValueError, match="pass@"):
+            pass_at_k(*senseless)

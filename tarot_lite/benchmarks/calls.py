@@ -35,7 +35,8 @@ class Outcome:
     Parameters
     ----------
     kind
-        ``value`` (a literal equals it), ``opaque`` (no literal does), ``raised``, or ``missing`` (the program was gone).
+        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``, or
+        ``missing`` (the program was gone).
     type
         Name of the answer's type.
     truth
@@ -96,7 +97,7 @@ def literal(value: Any) -> str:
     Examples
     --------
     >>> literal((1, {2.5: None}))
-    '(1, {2.5: None},)'
+    '(1, {2.5: None})'
     """
     try:
         return plain(value)

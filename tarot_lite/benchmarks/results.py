@@ -16,7 +16,7 @@ from tarot_lite.benchmarks.sources import Source
 from tarot_lite.benchmarks.tasks import BenchmarkError
 from tarot_lite.judging import Verdict
 from tarot_lite.runs import write_atomic
-from tarot_lite.statistics import Interval, mean_interval, permutation_p, verdict_of
+from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutation_p, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class SampleResult:
     verdict: Verdict
     detail: str = ""
     base: bool | None = None
-    cpu_seconds: float = 0.0
+    cpu_seconds: float = field(default=0.0, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -107,8 +107,6 @@ class Report:
 
     def per_task(self, k: int = 1, base: bool = False) -> dict[str, float]:
         """Unbiased pass@k of every task with at least `k` samples (Chen et al. 2021)."""
-        from tarot_lite.capability import pass_at_k
-
         if base and any(result.base is None for result in self.results):
             raise BenchmarkError(f"{self.benchmark}: has no base tests to score apart")
         counts = _counts(self.results, base)

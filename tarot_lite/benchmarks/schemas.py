@@ -56,7 +56,7 @@ def mbpp(row: Row, place: str) -> Task:
     prompt, code, test_list, test_imports (config ``sanitized``); or the function form that `humaneval` reads."""
     if "test" in row and "entry_point" in row:
         return humaneval(row, place)
-    statement = _text(row, "text" if "text" in row else "prompt", place)
+    statement = _text(row, "text" if "text" in row or "test_setup_code" in row else "prompt", place)
     asserts = _texts(row, "test_list", place)
     setup = row.get("test_setup_code") or "\n".join(_texts(row, "test_imports", place) if "test_imports" in row else [])
     statements = _parse("\n".join(asserts), f"{place}, test_list")
@@ -114,7 +114,7 @@ def livecodebench(row: Row, place: str) -> Task:
     tags = {
         "difficulty": _text(row, "difficulty", place),
         "platform": _text(row, "platform", place),
-        "date": _date(_text(row, "contest_date", place), place),
+        "date": _date(_field(row, "contest_date", place), place),
     }
     kinds = {case.get("testtype") for case in cases}
     if kinds == {"stdin"}:
@@ -427,10 +427,11 @@ def _key(row: Row, place: str, name: str = "task_id") -> str:
     return str(value)
 
 
-def _date(text: str, place: str) -> str:
+def _date(value: Any, place: str) -> str:
+    """A date as text or, from `datasets`, as a time stamp."""
     try:
-        return datetime.fromisoformat(text).date().isoformat()
-    except ValueError:
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).date().isoformat()
+    except (ValueError, TypeError):
         raise BenchmarkError(
-            f"{place}: contest_date is {text!r}; expected a date such as 2024-10-05T00:00:00"
+            f"{place}: contest_date is {value!r}; expected a date such as 2024-10-05T00:00:00"
         ) from None

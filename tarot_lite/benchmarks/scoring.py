@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
-from tarot_lite.benchmarks.registry import Benchmark
+from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
 from tarot_lite.benchmarks.samples import Sample, missing_tasks
 from tarot_lite.benchmarks.sources import Loaded, load
@@ -23,6 +23,7 @@ __all__ = ["references", "run", "score"]
 
 _NO_CODE = Judgement(Verdict.WRONG_ANSWER, "no code was found in the completion")
 _OUTPUT_KB = 1 << 14
+_LINE_TOKENS = 64  # a body of the toy world has fewer
 
 
 def score(
@@ -32,7 +33,7 @@ def score(
     name: str = "samples",
     cache: str | Path | None = None,
     progress: bool = False,
-    **settings: object,
+    settings: Mapping[str, object] | None = None,
 ) -> Report:
     """Judge samples of a benchmark.
 
@@ -50,7 +51,7 @@ def score(
         Folder for reference outputs, which are computed once; None keeps nothing.
     progress
         Show a bar.
-    **settings
+    settings
         How the samples were made (temperature, ...), kept in the report.
 
     Returns
@@ -98,7 +99,7 @@ def score(
         benchmark=loaded.benchmark.name,
         student=name,
         source=loaded.source,
-        settings=dict(settings),
+        settings=dict(settings or {}),
         results=tuple(results),
         tags={task.task_id: dict(task.tags) for task in judged_tasks},
         missing=tuple(missing_tasks(judged_tasks, samples)),
@@ -135,7 +136,7 @@ def run(
     Parameters
     ----------
     student
-        From `tarot_lite.students`; anything with ``name``, ``tokenizer`` and ``generate`` will do.
+        From `tarot_lite.students`; what `Student` promises is all that is used.
     names
         Keys of `BENCHMARKS`.
     samples, temperature
@@ -151,7 +152,7 @@ def run(
     limit, since, until
         As in `load` (the window only where tasks have dates).
     max_new_tokens
-        None takes the benchmark's.
+        None takes the benchmark's.  A prompt whose context has room for fewer gets those; for none, no code.
     cache
         As in `score`.
     progress
@@ -179,9 +180,10 @@ def run(
     try:
         reports = []
         for name in names:
-            loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, since, until)
+            window = (since, until) if get_benchmark(name).dated else (None, None)
+            loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, *window)
             how = style or default_style(loaded.benchmark, student.tokenizer)
-            tokens = max_new_tokens or loaded.benchmark.max_new_tokens
+            tokens = max_new_tokens or (_LINE_TOKENS if how == "own" else loaded.benchmark.max_new_tokens)
             found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)
             settings = {
                 "samples": samples,
@@ -190,7 +192,7 @@ def run(
                 "style": how,
                 "max_new_tokens": tokens,
             }
-            reports.append(score(loaded, found, sandbox, student.name, cache, progress, **settings))
+            reports.append(score(loaded, found, sandbox, student.name, cache, progress, settings))
         return reports
     finally:
         if own_sandbox is not None:
@@ -203,20 +205,30 @@ def _ask(
     style: str,
     samples: int,
     temperature: float,
-    tokens: int,
+    wanted: int,
     seed: int,
     progress: bool,
 ) -> list[Sample]:
+    """Completions of all tasks; where the student's context leaves less than `wanted` tokens, as many as it leaves."""
     tasks = [task for task in loaded.tasks if not task.unsupported]
     if style == "own":
         prompts = [student.prompt(own_problem(task)) for task in tasks]
     else:
         prompts = [render(task, loaded.benchmark, style, student.tokenizer) for task in tasks]
-    written = student.generate(prompts, samples, temperature, tokens, seed, progress=progress)
+    lengths = [len(ids) for ids in student.tokenizer(prompts)["input_ids"]] if prompts else []
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, length in enumerate(lengths):
+        groups[min(wanted, student.context - length)].append(number)
+    written: dict[int, list[str]] = {}
+    for room, numbers in groups.items():
+        if room < 1:
+            continue
+        found = student.generate([prompts[i] for i in numbers], samples, temperature, room, seed, progress=progress)
+        written.update((i, [each.text for each in completions]) for i, completions in zip(numbers, found, strict=True))
     return [
-        Sample(task.task_id, _read(student, task, loaded.benchmark, style, completion.text))
-        for task, completions in zip(tasks, written, strict=True)
-        for completion in completions
+        Sample(task.task_id, None if text is None else _read(student, task, loaded.benchmark, style, text))
+        for number, task in enumerate(tasks)
+        for text in written.get(number, [None] * samples)
     ]
 
 

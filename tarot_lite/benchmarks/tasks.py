@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from tarot_lite.benchmarks import calls as _calls
 from tarot_lite.benchmarks.asserts import Notes
-from tarot_lite.benchmarks.expectations import Call, Expectation
+from tarot_lite.benchmarks.expectations import DIGEST, Call, Expectation
 from tarot_lite.judging import EXACT, Comparison, Verdict, same_output
 from tarot_lite.problems import HELD, Form, Problem, TestCase
 from tarot_lite.runs import write_atomic
@@ -273,6 +273,8 @@ class ReferenceTests:
                 value = str(outcome.type != "NoneType")
             elif outcome.kind == "value":
                 value = outcome.text
+            elif outcome.kind == "digest":
+                value = DIGEST + outcome.text
             elif self.rule == "evalplus:root":
                 value = "0"
             else:

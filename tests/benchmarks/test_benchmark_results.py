@@ -1,0 +1,185 @@
+"""Scores, intervals, breakdowns, comparison; and the whole way with a student."""
+
+from dataclasses import replace
+
+import pytest
+
+from tarot_lite import benchmarks, toyworld
+from tarot_lite.benchmarks import BenchmarkError, Report, SampleResult, Source
+from tarot_lite.benchmarks.embedded import embedded_tasks
+from tarot_lite.benchmarks.prompts import render, solution
+from tarot_lite.judging import Verdict
+from tarot_lite.sandbox import Sandbox
+
+YES, NO = Verdict.PASSED, Verdict.WRONG_ANSWER
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as sandbox:
+        yield sandbox
+
+
+def report(verdicts, **changes):
+    """One task for each list of verdicts."""
+    results = tuple(
+        SampleResult(f"t{number:02}", sample, verdict)
+        for number, row in enumerate(verdicts)
+        for sample, verdict in enumerate(row)
+    )
+    tags = {
+        f"t{number:02}": {"difficulty": "easy" if number % 2 else "hard", "date": f"2024-0{number % 3 + 1}-05"}
+        for number in range(len(verdicts))
+    }
+    return replace(Report("humaneval", "s", Source("here", "f"), {"samples": 2}, results, tags), **changes)
+
+
+def test_pass_at_k_is_the_unbiased_estimate_with_an_interval():
+    found = report([[YES, NO, NO, NO], [NO] * 4, [YES] * 4])
+    assert found.per_task(1) == {"t00": 0.25, "t01": 0.0, "t02": 1.0} and found.per_task(2)["t00"] == 0.5
+    at = found.pass_at(1)
+    assert at.estimate == pytest.approx(5 / 12) and at.low <= at.estimate <= at.high
+    assert found.ks == (1, 4) and list(found.table()["metric"]) == ["pass@1", "pass@4"]
+    with pytest.raises(BenchmarkError, match="pass@5 needs 5 samples of a task, the most there are is 4"):
+        found.pass_at(5)
+
+
+def test_missing_uneven_and_forgeable_are_said_and_not_scored():
+    found = report([[YES, YES], [NO]], missing=("t09",), unsupported={"x": "interactive"}, forgeable=("t00",))
+    assert found.pass_at(1).estimate == 0.5
+    remarks = "; ".join(found.remarks)
+    for text in ("1 of 3 tasks have no sample", "between 1 and 2 samples", "counted apart: interactive", "could forge"):
+        assert text in remarks and text in found.table()["remarks"][0]
+
+
+def test_breakdowns_by_difficulty_and_month():
+    found = report([[YES], [NO], [YES], [YES]])
+    by = found.breakdown("difficulty")
+    assert dict(zip(by["difficulty"], by["score"], strict=True)) == {"easy": 0.5, "hard": 1.0}
+    assert list(found.breakdown("date")["date"]) == ["2024-01", "2024-02", "2024-03"]
+    with pytest.raises(BenchmarkError, match="no 'platform'"):
+        found.breakdown("platform")
+
+
+def test_a_report_survives_its_file_and_a_damaged_file_is_refused(tmp_path):
+    found = report([[YES, NO]], missing=("t09",))
+    found.to_json(tmp_path / "r.json")
+    assert benchmarks.read_report(tmp_path / "r.json") == found
+    (tmp_path / "r.json").write_text("{}")
+    for name in ("r.json", "none.json"):
+        with pytest.raises(BenchmarkError, match="is no benchmark report"):
+            benchmarks.read_report(tmp_path / name)
+
+
+def test_comparison_is_paired_by_task():
+    base = report([[NO]] * 20 + [[YES]] * 20)
+    trained = report([[YES]] * 8 + [[NO]] * 12 + [[YES]] * 20)
+    row = benchmarks.compare([base], [trained]).iloc[0]
+    assert (row["base"], row["trained"], row["gain"], row["tasks"]) == (0.5, 0.7, pytest.approx(0.2), 40)
+    assert 0 < row["low"] < 0.2 < row["high"] and row["p"] < 0.05 and row["verdict"] == "holds"
+    assert benchmarks.compare([base], [base]).iloc[0]["verdict"] == "undecided"
+
+
+def test_reports_that_do_not_pair_are_refused():
+    base = report([[NO], [YES]])
+    with pytest.raises(BenchmarkError, match="do not pair"):
+        benchmarks.compare([base], [replace(base, benchmark="mbpp")])
+    with pytest.raises(BenchmarkError, match="different data"):
+        benchmarks.compare([base], [replace(base, source=Source("there", "g"))])
+    with pytest.raises(BenchmarkError, match="1 tasks have samples on one side only"):
+        benchmarks.compare([base], [report([[NO]])])
+
+
+def test_the_embedded_references_pass_and_one_slip_in_each_fails(sandbox):
+    loaded = benchmarks.load("functions")
+    right = benchmarks.score(loaded, benchmarks.references(loaded), sandbox)
+    assert right.pass_at(1).estimate == 1.0 and len(right.results) == 24
+    slips = [benchmarks.Sample(task.task_id, task.prompt + "    return 0\n") for task in loaded.tasks]
+    assert benchmarks.score(loaded, slips, sandbox).pass_at(1).estimate == 0.0
+
+
+def test_no_student_was_trained_on_an_embedded_line():
+    lines = {spec.statement for spec in toyworld.specs("heldout")}
+    for task in embedded_tasks():
+        if task.tags["difficulty"] == "line":
+            assert "# " + task.prompt.split('"""')[1] in lines
+
+
+def test_base_tests_are_scored_apart(shared_data, sandbox):
+    loaded = benchmarks.load("humaneval+", shared_data / "humanevalplus_mini.jsonl.gz", limit=3)
+    wrong = "def has_close_elements(numbers, threshold):\n    xs = sorted(numbers)\n"
+    wrong += "    return len(xs) > 2 and any(b - a < threshold for a, b in zip(xs, xs[1:]))"
+    found = benchmarks.score(loaded, [benchmarks.Sample("HumanEval/0", wrong)], sandbox)
+    assert (found.results[0].passed, found.results[0].base) == (False, True)
+    assert found.pass_at(1, base=True).estimate == 1.0 and "pass@1, base tests" in set(found.table()["metric"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("humaneval", "humaneval.jsonl.gz"), ("humaneval+", "humanevalplus_mini.jsonl.gz")]
+)
+def test_every_canonical_solution_of_the_real_data_passes(shared_data, name, file):
+    loaded = benchmarks.load(name, shared_data / file)
+    with Sandbox() as sandbox:
+        found = benchmarks.score(loaded, benchmarks.references(loaded), sandbox)
+    assert [each.task_id for each in found.results if not each.passed] == [] and len(found.results) == 164
+
+
+def test_prompts_and_extraction_of_every_benchmark_go_together():
+    class Tokenizer:
+        chat_template = "x"
+
+        def apply_chat_template(self, messages, tokenize, add_generation_prompt):
+            return messages[0]["content"]
+
+    task = replace(embedded_tasks()[21], prompt="import math\n\n" + embedded_tasks()[21].prompt)
+    for name, entry in benchmarks.BENCHMARKS.items():
+        chat = render(task, entry, "chat", Tokenizer())
+        assert entry.instruction in chat and "digit_sum" in chat and task.prompt.strip() in chat, name
+        assert render(task, entry, "complete").count("digit_sum") == 1
+    code = "def digit_sum(n):\n    return n\n"
+    entry = benchmarks.get_benchmark("humaneval")
+    assert (
+        solution(task, entry, "chat", f"First ```python\ndraft\n``` then\n```python\n{code}```")
+        == "import math\n\n" + code
+    )
+    assert solution(task, entry, "chat", "```python\n    return n\n```") == task.prompt + "    return n\n"
+    assert solution(task, entry, "chat", "I cannot.") is None
+    for name, text, value in [
+        ("cruxeval-i", "[ANSWER]\nassert f(1, 'a') == 2\n[/ANSWER] and more", "1, 'a'"),
+        ("cruxeval-i", "f(x=3)", "x=3"),
+        ("cruxeval-i", "'abc', 4", "'abc', 4"),
+        ("cruxeval-o", "assert f(1) == [1, 2]\n[/ANSWER]", "[1, 2]"),
+        ("cruxeval-o", "`7`", "7"),
+        ("cruxeval-o", "[1, 2", "[1, 2"),
+        ("cruxeval-o", "  ", None),
+    ]:
+        assert solution(task, benchmarks.get_benchmark(name), "complete", text) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"names": ["poetry"]}, "benchmark 'poetry' is unknown; use one of functions, humaneval"),
+        ({"samples": 0}, "at least one sample"),
+        ({"samples": 4}, "at temperature 0 are all the same"),
+        ({"style": "sonnet"}, "prompt style 'sonnet' is unknown"),
+        ({"limit": 0}, "limit is 0"),
+        ({"data": {"functions": "x"}}, "takes no file"),
+    ],
+)
+def test_unusable_requests_are_refused_before_anything_is_asked(sandbox, arguments, message):
+    request = {"names": ["functions"], "sandbox": sandbox, **arguments}
+    with pytest.raises(BenchmarkError, match=message):
+        benchmarks.run(None, **request)
+
+
+def test_a_tiny_student_is_asked_scored_and_compared(tmp_path, sandbox):
+    students = pytest.importorskip("tarot_lite.students")
+    from tarot_lite.settings import load_profile
+
+    student = students.tiny("weak", load_profile("smoke", students="weak=3"), tmp_path)
+    first = benchmarks.run(student, ["functions"], 2, 1.0, sandbox, seed=1, progress=False)
+    again = benchmarks.run(student, ["functions"], 2, 1.0, sandbox, seed=1, progress=False)
+    assert first == again and len(first[0].results) == 48
+    assert first[0].settings["style"] == "own" and first[0].settings["temperature"] == 1.0
+    assert set(benchmarks.compare(first, again)["gain"]) == {0.0}

@@ -1,0 +1,360 @@
+"""Readers on rows in exactly the published schema (fields and types of the data cards; contents are our own)."""
+
+import base64
+import json
+import pickle
+import zlib
+
+import pytest
+
+from tarot_lite import benchmarks
+from tarot_lite.benchmarks import BenchmarkError, schemas
+from tarot_lite.judging import Verdict
+from tarot_lite.sandbox import Sandbox
+
+ADD = '\n\ndef add(a, b):\n    """ Sum. """\n'
+HUMANEVAL = {
+    "task_id": "HumanEval/0",
+    "prompt": ADD,
+    "canonical_solution": "    return a + b\n",
+    "test": "\n\nMETADATA = {}\n\n\ndef check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(0, 0) == 0\n",
+    "entry_point": "add",
+}
+HUMANEVAL_PLUS_FILE = {
+    "task_id": "HumanEval/0",
+    "prompt": ADD,
+    "contract": "",
+    "canonical_solution": "    return a + b\n",
+    "entry_point": "add",
+    "base_input": [[1, 2]],
+    "plus_input": [[0.1, 0.2], [10, -10]],
+    "atol": 0,
+}
+PLUS_TEST = """import numpy as np
+
+def is_floats(x) -> bool:
+    return isinstance(x, float)
+
+def assertion(out, exp, atol):
+    if atol == 0 and is_floats(exp):
+        atol = 1e-6
+    if out != exp and atol != 0:
+        assert np.allclose(out, exp, rtol=1e-07, atol=atol)
+    else:
+        assert out == exp
+
+"""
+HUMANEVAL_PLUS_HUB = {
+    **{name: HUMANEVAL[name] for name in ("task_id", "prompt", "canonical_solution", "entry_point")},
+    "test": PLUS_TEST
+    + "def check(candidate):\n    inputs = [[1, 2], [0.1, 0.2]]\n    results = [3, 0.3]\n"
+    + "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n        assertion(candidate(*inp), exp, 0)\n",
+}
+MBPP_FULL = {
+    "task_id": 2,
+    "text": "Write a function to add two numbers.",
+    "code": "def add(a, b):\r\n  return a + b",
+    "test_list": ["assert add(1, 2) == 3", "assert (add(1, 1)) == 2", "assert add(0,0)==0"],
+    "test_setup_code": "",
+    "challenge_test_list": [],
+}
+MBPP_SANITIZED = {
+    "source_file": "Benchmark Questions Verification V2.ipynb",
+    "task_id": 2,
+    "prompt": "Write a function to add two numbers.",
+    "code": "import math\ndef add(a, b):\n  return a + b",
+    "test_imports": ["import math"],
+    "test_list": ["assert add(1, 2) == 3", "assert math.isclose(add(0.1, 0.2), 0.3, rel_tol=0.001)"],
+}
+MBPP_PLUS_HUB = {
+    "task_id": 2,
+    "code": "def similar_elements(a, b):\n  return tuple(set(a) & set(b))",
+    "prompt": "Write a function to find the shared elements from the given two lists.",
+    "source_file": "",
+    "test_imports": [],
+    "test_list": ["assert set(similar_elements((3, 4), (5, 4))) == set((4,))"],
+    "test": PLUS_TEST
+    + "inputs = [[(3, 4, 5), (5, 4)], [(1,), (1,)]]\nresults = [(4, 5), (1,)]\n"
+    + "for i, (inp, exp) in enumerate(zip(inputs, results)):\n    assertion(similar_elements(*inp), exp, 0)\n",
+}
+CRUXEVAL = {"code": "def f(a, b):\n    return a * b", "input": "'ab', 2", "output": "'abab'", "id": "sample_0"}
+
+
+def private(cases):
+    """As the data set packs them: base64 of zlib of a pickle of JSON text."""
+    return base64.b64encode(zlib.compress(pickle.dumps(json.dumps(cases)))).decode()
+
+
+LIVE_STDIN = {
+    "question_title": "A. Double",
+    "question_content": "Print twice the number.",
+    "platform": "atcoder",
+    "question_id": "abc300_a",
+    "contest_id": "abc300",
+    "contest_date": "2024-10-05T00:00:00",
+    "starter_code": "",
+    "difficulty": "easy",
+    "public_test_cases": json.dumps([{"input": "1\n", "output": "2\n", "testtype": "stdin"}]),
+    "private_test_cases": private([{"input": "4\n", "output": "8\n", "testtype": "stdin"}]),
+    "metadata": "{}",
+}
+LIVE_FUNCTION = {
+    **LIVE_STDIN,
+    "platform": "leetcode",
+    "question_id": "3000",
+    "contest_date": "2024-11-02T00:00:00",
+    "difficulty": "hard",
+    "starter_code": "class Solution:\n    def pair(self, xs: List[int], k: int) -> List[int]:\n        ",
+    "public_test_cases": json.dumps([{"input": "[1, 2]\n3", "output": "[3, 3]", "testtype": "functional"}]),
+    "private_test_cases": private([{"input": "[]\n1", "output": "[0, 1]", "testtype": "functional"}]),
+    "metadata": json.dumps({"func_name": "pair"}),
+}
+CODEFORCES = {
+    "id": "1/A",
+    "aliases": None,
+    "contest_id": "1",
+    "contest_name": "Round",
+    "contest_type": "CF",
+    "contest_start": 1728129600,
+    "contest_start_year": 2024,
+    "index": "A",
+    "time_limit": 1.0,
+    "memory_limit": 256.0,
+    "title": "Twice",
+    "description": "Print twice n.",
+    "input_format": "n",
+    "output_format": "2n",
+    "interaction_format": None,
+    "note": None,
+    "examples": [{"input": "1", "output": "2"}],
+    "editorial": None,
+    "rating": 800,
+    "tags": ["math"],
+    "testset_size": 2,
+    "official_tests": [{"input": "1\n", "output": "2\n"}, {"input": "3\n", "output": "6\n"}],
+    "official_tests_complete": True,
+    "input_mode": "stdio",
+    "generated_checker": None,
+    "executable": True,
+    "generated_tests": 0,
+}
+ADD_RIGHT = "def add(a, b):\n    return a + b"
+PAIR = "class Solution:\n    def pair(self, xs: List[int], k: int) -> List[int]:\n        return sum(xs), k"
+SIMILAR = "def similar_elements(a, b):\n    return [x for x in b[::-1] if x in a]"
+CASES = [
+    ("humaneval", HUMANEVAL, ADD_RIGHT, ADD_RIGHT.replace("+", "-")),
+    ("humaneval+", HUMANEVAL_PLUS_FILE, "def add(a, b):\n    return b + a", "def add(a, b):\n    return b + a + 1e-3"),
+    ("humaneval+", HUMANEVAL_PLUS_HUB, "def add(a, b):\n    return b + a", "def add(a, b):\n    return round(a + b)"),
+    ("mbpp", MBPP_FULL, ADD_RIGHT, "def add(a, b):\n    return a"),
+    ("mbpp", MBPP_SANITIZED, ADD_RIGHT, "def add(a, b):\n    return round(a + b)"),
+    ("mbpp+", MBPP_PLUS_HUB, SIMILAR, SIMILAR.replace("x in a", "x not in a")),
+    ("cruxeval-i", CRUXEVAL, "'ab' * 2, 1", "'ab', 3"),
+    ("cruxeval-o", CRUXEVAL, "'ab' + 'ab'", "'ab'"),
+    ("livecodebench", LIVE_STDIN, "print(2 * int(input()))", "print(2)"),
+    ("livecodebench", LIVE_FUNCTION, PAIR, PAIR.replace("k\n", "k").replace("sum(xs), k", "[k, k]")),
+    ("codeforces", CODEFORCES, "print(2 * int(input()))", "print(2)"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as sandbox:
+        yield sandbox
+
+
+def load(tmp_path, name, *rows):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return benchmarks.load(name, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "right", "wrong"),
+    CASES,
+    ids=lambda value: value if isinstance(value, str) and len(value) < 15 else "",
+)
+def test_a_published_row_judges_right_and_wrong(tmp_path, sandbox, name, row, right, wrong):
+    loaded = load(tmp_path, name, row)
+    samples = [benchmarks.Sample(loaded.tasks[0].task_id, text) for text in (right, wrong, "")]
+    report = benchmarks.score(loaded, samples, sandbox)
+    assert [result.passed for result in report.results] == [True, False, False]
+    assert all(result.verdict is not Verdict.SANDBOX_FAILURE for result in report.results) and not report.forgeable
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "right", "wrong"), [case for case in CASES if case[0] not in ("livecodebench", "codeforces")]
+)
+def test_the_references_of_the_data_pass(tmp_path, sandbox, name, row, right, wrong):
+    loaded = load(tmp_path, name, row)
+    report = benchmarks.score(loaded, benchmarks.references(loaded), sandbox)
+    assert [result.passed for result in report.results] == [True]
+
+
+@pytest.mark.parametrize(("name", "row", "right", "wrong"), CASES)
+def test_a_row_without_one_of_its_fields_is_refused_by_name_or_does_not_need_it(tmp_path, name, row, right, wrong):
+    refused = set()
+    for field in row:
+        try:
+            load(tmp_path, name, {key: value for key, value in row.items() if key != field})
+        except BenchmarkError as error:
+            assert "row 0" in str(error) and (
+                repr(field) in str(error) or field in ("base_input", "test", "entry_point")
+            )
+            refused.add(field)
+    assert len(refused) >= 2  # each reader needs at least a key and a task
+
+
+def test_the_same_rows_through_the_datasets_library(tmp_path):
+    (tmp_path / "test.jsonl").write_text(json.dumps(HUMANEVAL) + "\n", encoding="utf-8")
+    loaded = benchmarks.load("humaneval", hub=str(tmp_path))
+    assert [task.task_id for task in loaded.tasks] == ["HumanEval/0"] and "164" in loaded.source.notes[0]
+
+
+def test_files_of_a_data_set_with_a_loading_script_are_read_directly(tmp_path):
+    (tmp_path / "test.jsonl").write_text(json.dumps(LIVE_STDIN) + "\n", encoding="utf-8")
+    (tmp_path / "test5.jsonl").write_text(json.dumps(LIVE_FUNCTION) + "\n", encoding="utf-8")
+    assert [task.task_id for task in benchmarks.load("livecodebench", hub=str(tmp_path)).tasks] == ["abc300_a", "3000"]
+
+
+def test_a_data_set_that_cannot_be_reached_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    with pytest.raises(BenchmarkError, match=r"no-such/data@abc cannot be loaded .*--data.*revision"):
+        benchmarks.load("humaneval", hub="no-such/data", revision="abc")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"generated_checker": "def check(): ..."}, "needs a special checker"),
+        ({"interaction_format": "Ask."}, "interactive"),
+        ({"input_mode": "file"}, "reads 'file', not standard input"),
+        ({"official_tests_complete": False}, "tests are cut short in the data"),
+        ({"official_tests": []}, "no tests in the data"),
+    ],
+)
+def test_codeforces_problems_that_need_more_are_counted_apart(tmp_path, sandbox, changes, reason):
+    loaded = load(tmp_path, "codeforces", {**CODEFORCES, **changes}, {**CODEFORCES, "id": "2/A"})
+    samples = [benchmarks.Sample(task, "print(2 * int(input()))") for task in ("1/A", "2/A")]
+    report = benchmarks.score(loaded, samples, sandbox)
+    assert report.unsupported == {"1/A": reason} and [each.task_id for each in report.results] == ["2/A"]
+    assert any("1 tasks counted apart" in remark for remark in report.remarks)
+
+
+def test_codeforces_limits_and_tags_are_the_data_s_own():
+    task = schemas.codeforces(CODEFORCES, "row")
+    assert (task.cpu_seconds, task.memory_mb) == (1.0, 256)
+    assert task.tags == {"platform": "codeforces", "date": "2024-10-05", "difficulty": "800-1199"}
+
+
+def test_a_time_limit_of_the_data_strikes(tmp_path, sandbox):
+    loaded = load(tmp_path, "codeforces", {**CODEFORCES, "time_limit": 0.2})
+    report = benchmarks.score(loaded, [benchmarks.Sample("1/A", "while True: pass")], sandbox)
+    assert report.results[0].verdict is Verdict.TIMEOUT
+
+
+def test_the_contamination_window(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(LIVE_STDIN) + "\n" + json.dumps(LIVE_FUNCTION) + "\n", encoding="utf-8")
+    assert [t.task_id for t in benchmarks.load("livecodebench", path, since="2024-11-01").tasks] == ["3000"]
+    assert [t.task_id for t in benchmarks.load("livecodebench", path, until="2024-11-02").tasks] == ["abc300_a"]
+    with pytest.raises(BenchmarkError, match="the data runs from 2024-10-05 to 2024-11-02"):
+        benchmarks.load("livecodebench", path, since="2025-01-01")
+    with pytest.raises(BenchmarkError, match="'May' is no date"):
+        benchmarks.load("livecodebench", path, since="May")
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("imported",)
+
+
+def test_a_pickle_that_would_import_something_is_refused(capsys):
+    packed = base64.b64encode(zlib.compress(pickle.dumps(Evil()))).decode()
+    with pytest.raises(BenchmarkError, match=r"private_test_cases cannot be read .*must hold text only"):
+        schemas.livecodebench({**LIVE_STDIN, "private_test_cases": packed}, "row 0")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        "__import__('os').getcwd()",
+        "f('ab', 2)",
+        "(lambda: 'abab')()",
+        "[x for x in 'ab']",
+        "'a'.join('bb')",
+        "x := 1",
+        "1); (2",
+    ],
+)
+def test_a_prediction_may_state_a_value_but_do_nothing(guess):
+    for reader in (schemas.cruxeval_input, schemas.cruxeval_output):
+        assert reader(CRUXEVAL, "row").tests.job(guess) is None
+
+
+def test_mbpp_inputs_get_their_python_types_back():
+    row = {**HUMANEVAL_PLUS_FILE, "prompt": "", "canonical_solution": "def g(a):\n    return a\n", "entry_point": "g"}
+    cases = {
+        2: ([[3, 4]], "[(3, 4)]"),
+        63: ([[[3, 4]]], "[[(3, 4)]]"),
+        75: ([[[1, 2]], 3], "[[(1, 2)], 3]"),
+        106: ([[1], [2]], "[[1], (2,)]"),
+        115: ([[[1], []]], "[[{1}, {}]]"),
+        124: ([1, "1j"], "[1.0, 1j]"),
+        250: ([[1], 2], "[(1,), 2]"),
+        259: ([[[1], [2]]], "[((1,), (2,))]"),
+        278: ([[1, [2]]], "[(1, (2,))]"),
+        722: ([{"a": [1]}, 2], "[{'a': (1,)}, 2]"),
+        252: (["1j"], "[1j]"),
+        580: ([[1, [2]]], "[(1, (2,))]"),
+        3: ([[1]], "[[1]]"),
+    }
+    for number, (given, literal) in cases.items():
+        task = schemas.mbpp_plus({**row, "task_id": f"Mbpp/{number}", "base_input": [given], "plus_input": []}, "row")
+        assert task.tests.arguments == (literal,), number
+
+
+def test_a_reference_that_fails_is_the_data_s_fault_and_said(tmp_path, sandbox):
+    loaded = load(
+        tmp_path, "humaneval+", {**HUMANEVAL_PLUS_FILE, "canonical_solution": "    raise ValueError('edited')\n"}
+    )
+    with pytest.raises(
+        BenchmarkError, match=r"HumanEval/0: the reference solution gives no usable value for input 0.*edited"
+    ):
+        benchmarks.prepare(loaded.tasks, sandbox)
+
+
+def test_reference_outputs_are_computed_once_and_damage_is_noticed(tmp_path, sandbox):
+    loaded = load(tmp_path, "humaneval+", HUMANEVAL_PLUS_FILE)
+    first = benchmarks.prepare(loaded.tasks, sandbox, tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    before = file.stat().st_mtime_ns
+    assert benchmarks.prepare(loaded.tasks, sandbox, tmp_path / "cache") == first and file.stat().st_mtime_ns == before
+    for damage in (file.read_text().replace("0.3", "0.4"), "", "{}", '{"sha256": 1, "runs": []}'):
+        file.write_text(damage)
+        assert benchmarks.prepare(loaded.tasks, sandbox, tmp_path / "cache") == first
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([HUMANEVAL, HUMANEVAL], "row 1: task id 'HumanEval/0' was used before"),
+        ([{**HUMANEVAL, "test": "def check(:"}], "test: is not Python"),
+        ([{**HUMANEVAL, "test": "x = 1"}], "defines no function check"),
+        ([{**HUMANEVAL, "prompt": 3}], "field 'prompt' is int"),
+        ([1], "holds no rows"),
+        ([], "holds no rows"),
+    ],
+)
+def test_a_file_edited_by_hand_is_refused(tmp_path, rows, message):
+    with pytest.raises(BenchmarkError, match=message):
+        load(tmp_path, "humaneval", *rows)
+
+
+def test_an_edited_but_valid_file_is_noticed(shared_data, tmp_path):
+    from tarot_lite.benchmarks.sources import read_jsonl
+
+    rows = [row for _, row in read_jsonl(shared_data / "humaneval.jsonl.gz")]
+    assert "the rows are those of HumanEval.jsonl.gz" in load(tmp_path, "humaneval", *rows).source.notes[0]
+    rows[3] = {**rows[3], "test": rows[3]["test"].replace("True", "False")}
+    assert "edited by hand" in load(tmp_path, "humaneval", *rows).source.notes[-1]
