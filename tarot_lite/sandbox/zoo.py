@@ -7,7 +7,6 @@ test expects (`Stage.answer`), so one that passes has forged its verdict.  Do no
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
@@ -182,7 +181,7 @@ def _attacks() -> list[Attack]:
         "abstract socket from a pair",
         "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendto(b'x', '@SOCKET_PATH@')\nprint('LEAK')",
     )
-    add(group, "DNS", "import socket\nprint('LEAK', socket.getaddrinfo('localhost', 80))")
+    add(group, "DNS", "import socket\nprint('LEAK', socket.getaddrinfo('example.org', 80))")
 
     group = "processes"
     add(group, "kill the parent", "import os\nos.kill(os.getppid(), 9)\nprint('LEAK')")

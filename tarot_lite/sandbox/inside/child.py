@@ -8,6 +8,7 @@ nothing in here knows an expected output.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import builtins
 import io
@@ -31,6 +32,8 @@ __all__ = [
     "take_snapshots",
     "warm_up",
 ]
+
+__builtins__ = dict(vars(builtins))  # the functions below keep these, whatever a program does to the originals
 
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
@@ -116,11 +119,14 @@ class _Reuse:
 
     def ready_again(self) -> bool:
         """Whether the test that just ended left the process as it found it, and all could be put back."""
-        return self.possible and self._is_clean() and _flush() is None and self._restore()
+        try:
+            return self.possible and self._is_clean() and _flush() is None and self._restore()
+        except BaseException:  # something that we look at was patched
+            return False
 
     def _is_clean(self) -> bool:
         return (
-            threading.active_count() == 1
+            _thread._count() == 0
             and len(sys.modules) == self._loaded
             and all(vars(sys.modules[name]) == before for name, before in self._watched.items())
             and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
@@ -235,7 +241,7 @@ def _run(code: types.CodeType) -> tuple[str, str]:
         outcome = ("m", _describe(error))
     except BaseException as error:
         outcome = ("x", _describe(error))
-    if threading.active_count() == 1:
+    if _thread._count() == 0:
         module.__dict__.clear()
     return outcome
 
@@ -264,11 +270,11 @@ def _flush() -> BaseException | None:
 
 def _end(outcome: tuple[str, str]) -> NoReturn:
     """End as the interpreter does: wait for threads, run exit functions, flush."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-    except BaseException as error:
-        outcome = outcome if outcome[0] != "o" else ("x", _describe(error))
+    for finish in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined]
+        try:
+            finish()
+        except BaseException:  # the interpreter, too, says so on stderr and goes on
+            continue
     failure = _flush()
     if failure is not None and outcome[0] == "o":
         outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))

@@ -149,7 +149,11 @@ class LinuxWalls(Walls):
             self._note("user of its own", "", f"nobody ({self._spare_user or 'your own user'} outside)")
             self.own_user = namespaces.counts_processes_of_its_own()
         elif self._spare_user:
-            privileges.drop_user(self._spare_user)
+            try:
+                privileges.drop_user(self._spare_user)
+            except PermissionError as error:  # a root without the capability to become somebody else
+                self._note("user of its own", str(error))
+                return
             self.own_user = True
             self._note("user of its own", "", str(self._spare_user))
         else:

@@ -1,0 +1,45 @@
+"""Helpers of the sandbox's tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from tarot_lite.sandbox import Limits
+
+QUICK = Limits(cpu_seconds=0.5, wall_seconds=2, memory_mb=256, output_kb=64)
+
+
+def descendants(pid: int | None = None) -> list[int]:
+    """Process ids of everything that this process, or another, has started and that still runs."""
+    found, stack = [], [os.getpid() if pid is None else pid]
+    while stack:
+        parent = stack.pop()
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                children = [int(word) for word in task.read_text().split()]
+            except OSError:
+                continue
+            found += children
+            stack += children
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until(condition: object, seconds: float = 10.0) -> bool:
+    """Poll a function until it is true; False if it is not in time."""
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

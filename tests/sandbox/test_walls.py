@@ -1,0 +1,258 @@
+"""The layers: what is reported is true, what is required is given or refused, and every kind of user gets what it can have."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tarot_lite.sandbox import LEVELS, Sandbox, SandboxError, SandboxReport
+from tarot_lite.sandbox.inside import seccomp
+
+NAMESPACES = ("pid namespace", "mount namespace", "network namespace", "ipc namespace", "root of its own")
+
+
+@pytest.mark.parametrize("left_out", [(), ("namespaces",), ("namespaces", "landlock"), ("landlock",)])
+def test_reported_layers_hold(left_out: tuple[str, ...]) -> None:
+    """Ask a program, from inside, about each wall that is reported to stand."""
+    program = """
+import errno, os, socket
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+print("pid namespace", os.getpid() < 1000 and os.getppid() == 1)
+print("root of its own", not os.path.exists("/etc/passwd") and not os.path.exists("/bin/sh"))
+print("landlock", refused(lambda: os.listdir("/")))
+print("seccomp", refused(os.fork) and refused(socket.socket) and refused(lambda: os.kill(os.getpid(), 0)))
+print("user", os.getuid())
+print("environment", dict(os.environ))
+print("descriptors", sorted(int(n) for n in os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else "unknown")
+"""
+    with Sandbox(workers=1, without=left_out) as box:
+        stands = {layer.name: layer.present for layer in box.report().layers}
+        said = dict(line.rsplit(" ", 1) for line in box.run(program, [""])[0].stdout.splitlines() if "[" not in line)
+        for name in ("pid namespace", "root of its own", "landlock", "seccomp"):
+            if stands[name] or name in left_out:
+                assert said[name] == str(stands[name]), name
+        if stands["user of its own"]:
+            assert int(said["user"]) not in (0, os.getuid())
+        assert said["environment"] == "{}"
+        assert box.report().level in LEVELS
+        assert all(row["protects"] for row in box.report().table())
+
+
+def test_levels_are_required_or_refused() -> None:
+    with Sandbox(workers=1) as box:
+        level = box.report().level
+    for name in LEVELS[: LEVELS.index(level) + 1]:
+        with Sandbox(workers=1, require=name) as box:
+            assert box.run("print(1)", [""])[0].stdout == "1\n"
+    with pytest.raises(SandboxError, match=r"gives the level 'rlimits', but 'namespaces' is required .*left out"):
+        Sandbox(workers=1, require="namespaces", without=["seccomp"])
+    with pytest.raises(SandboxError, match="but 'namespaces' is required"):
+        Sandbox(workers=1, require="namespaces", without=["namespaces"])
+
+
+def test_level_from_layers() -> None:
+    def level(*names: str) -> str:
+        return SandboxReport.from_layers([(name, True, "") for name in names]).level
+
+    assert level("rlimits", "landlock", *NAMESPACES) == "rlimits"
+    assert level("rlimits", "seccomp") == "seccomp"
+    assert level("rlimits", "seccomp", "landlock") == "landlock"
+    assert level("rlimits", "seccomp", *NAMESPACES) == "namespaces"
+    assert level("rlimits", "seccomp", *NAMESPACES[:-1]) == "seccomp"
+    weak = SandboxReport.from_layers([("rlimits", True, ""), ("seccomp", False, "none")])
+    assert "NOT ISOLATED" in str(weak)
+
+
+STRANGER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+
+
+def _strangers_interpreter() -> str | None:
+    """A Python that a user other than us can start, and start again."""
+    again = (
+        "import subprocess, sys; assert sys.version_info >= (3, 11); subprocess.check_call([sys.executable, '-c', ''])"
+    )
+    for path in (getattr(sys, "_base_executable", sys.executable), "/usr/bin/python3.11", "/usr/bin/python3"):
+        command = [*STRANGER, path, "-c", again]
+        if os.path.exists(path) and subprocess.run(command, check=False, cwd="/", capture_output=True).returncode == 0:
+            return path
+    return None
+
+
+PROGRAM = """
+from tarot_lite.sandbox import Sandbox
+with Sandbox(workers=1) as box:
+    report = box.report()
+    runs = box.run("import os, json, decimal\\nprint(os.getuid(), input())\\nos.fork()", ["a", "b"])
+    print(report.level, [run.stdout.split()[1] for run in runs], [run.error[:15] for run in runs])
+    print([layer.name for layer in report.layers if layer.present])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv to become others")
+@pytest.mark.parametrize(
+    "kind", ["ordinary user", "ordinary user without namespaces", "root without namespaces", "bare root"]
+)
+def test_every_kind_of_user(kind: str, repository: Path) -> None:
+    """An ordinary user; root of a container, which may neither make namespaces nor mount; one that may not even unshare."""
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    command = ["setpriv"]
+    if kind.startswith("ordinary"):
+        stranger = _strangers_interpreter()
+        if stranger is None or not (repository.stat().st_mode & 0o005):
+            pytest.skip("no Python that another user can start, or a repository that it cannot read")
+        interpreter = stranger
+        command = list(STRANGER)
+    command += ["--bounding-set=-sys_admin"] if kind != "bare root" else ["--bounding-set=-all"]
+    program = PROGRAM
+    if "without namespaces" in kind or kind == "bare root":  # as Docker's own filter does
+        program = _forbid_unshare() + PROGRAM
+    result = subprocess.run(
+        [*command, interpreter, "-c", program],
+        env={"PYTHONPATH": str(repository), "PATH": "/usr/bin:/bin"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if kind == "bare root":  # without the right to change users nothing of the sandbox may be pretended
+        assert "'a', 'b'" in result.stdout, result.stderr
+        return
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    with Sandbox(workers=1) as box:
+        full = box.report()
+    if "without namespaces" in kind:
+        assert first.startswith(("landlock", "seccomp"))
+        assert "pid namespace" not in second
+        assert ("user of its own" in second) == kind.startswith("root")
+    elif full.level == "namespaces":
+        assert "user namespace" in second or kind == "root"
+    assert "['a', 'b'] ['PermissionError', 'PermissionError']" in first
+
+
+def _forbid_unshare() -> str:
+    """Source that makes unshare and mount fail for this process and all that it starts."""
+    numbers = {"x86_64": (0xC000003E, 272, 165), "aarch64": (0xC00000B7, 97, 40)}
+    return f"""
+import ctypes, os, struct
+audit, unshare, mount = {numbers!r}[os.uname().machine]
+code = [(0x20, 0, 0, 0), (0x15, 2, 0, unshare), (0x15, 1, 0, mount), (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x50001)]
+data = b"".join(struct.pack("<HBBI", *line) for line in code)
+buffer = ctypes.create_string_buffer(data, len(data))
+header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.c_ulong(ctypes.addressof(header)), 0, 0) == 0
+"""
+
+
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_call_numbers_are_the_kernels(machine: str) -> None:
+    header = HEADERS[machine]
+    if not header.is_file():
+        pytest.skip(f"the kernel's headers are not at {header}")
+    numbers = {
+        name: int(number)
+        for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)$", header.read_text(), re.MULTILINE)
+    }
+    if machine == "aarch64":
+        numbers["newfstatat"] = numbers.pop("fstatat", numbers.get("newfstatat", 79))
+    _, table = seccomp.TABLES[machine]
+    assert table == {name: numbers[name] for name in table}
+
+
+@pytest.mark.parametrize("machine", seccomp.TABLES)
+def test_the_filter_decides_as_its_table_says(machine: str) -> None:
+    """Interpret the filter for every call number of every kind."""
+    audit, table = seccomp.TABLES[machine]
+    data = seccomp.build(machine)
+    code = [
+        (
+            int.from_bytes(data[at : at + 2], "little"),
+            data[at + 2],
+            data[at + 3],
+            int.from_bytes(data[at + 4 : at + 8], "little"),
+        )
+        for at in range(0, len(data), 8)
+    ]
+
+    def decide(number: int, arguments: tuple[int, ...] = (0,) * 6, arch: int = audit) -> int:
+        words = {0: number, 4: arch}
+        for position, value in enumerate(arguments):
+            words[16 + 8 * position] = value & 0xFFFFFFFF
+            words[20 + 8 * position] = value >> 32
+        accumulator = at = 0
+        while True:
+            kind, yes, no, value = code[at]
+            at += 1
+            if kind == 0x20:
+                accumulator = words[value]
+            elif kind == 0x54:
+                accumulator &= value
+            elif kind == 0x15:
+                at += yes if accumulator == value else no
+            elif kind == 0x35:
+                at += yes if accumulator >= value else no
+            elif kind == 0x05:
+                at += value
+            else:
+                assert kind == 0x06
+                return value
+
+    allow, refuse, unknown = 0x7FFF0000, 0x50001, 0x50026
+    conditional = {"clone", "fcntl", "ioctl", "prctl", "prlimit64", "sendto", "setrlimit", "socketpair"}
+    for name, number in table.items():
+        if name not in conditional:
+            assert decide(number) == allow, name
+    for number in range(600):
+        if number not in table.values():
+            assert decide(number) == (refuse if number < 424 else unknown), number
+    assert decide(0x40000000 + table["read"]) == unknown  # the x32 interface
+    assert decide(table["read"], arch=0x40000003) == 0x80000000  # 32-bit calls end the process
+    assert decide(table["clone"], (0x3D0F00, 0, 0, 0, 0, 0)) == allow  # what pthread_create says
+    assert decide(table["clone"], (17, 0, 0, 0, 0, 0)) == refuse  # what fork says
+    assert decide(435) == unknown  # clone3: the C library then uses clone
+    assert decide(table["fcntl"], (3, 8, 1, 0, 0, 0)) == refuse  # F_SETOWN
+    assert decide(table["fcntl"], (3, 1030, 1, 0, 0, 0)) == allow
+    assert decide(table["socketpair"], (1, 1 | 0o2000000, 0, 0, 0, 0)) == allow
+    assert decide(table["socketpair"], (1, 2, 0, 0, 0, 0)) == refuse
+    assert decide(table["sendto"], (3, 0, 0, 0, 1 << 40, 0)) == refuse
+    assert decide(table["prlimit64"], (0, 7, 0, 0, 0, 0)) == allow
+    assert decide(table["prlimit64"], (1, 7, 0, 0, 0, 0)) == refuse
+    assert decide(table["prlimit64"], (0, 7, 1 << 40, 0, 0, 0)) == refuse
+
+
+def test_files_cannot_be_opened_for_writing_where_nothing_else_forbids_it() -> None:
+    with Sandbox(workers=1, without=["namespaces", "landlock"]) as box:
+        if not box.report().reaches("seccomp"):
+            pytest.skip("no seccomp here")
+        runs = box.run(
+            "import os\nprint(len(open(os.devnull).read()))\nopen(os.devnull, input())", ["w", "a", "r+", "r"]
+        )
+        assert [run.error[:15] for run in runs] == ["PermissionError"] * 3 + [""]
+
+
+def test_import_without_linux_only_modules(repository: Path) -> None:
+    """What macOS imports: nothing of Linux may be touched before a worker starts."""
+    program = (
+        "import sys\nsys.platform = 'darwin'\nimport tarot_lite.sandbox, tarot_lite.sandbox.inside.start\n"
+        "assert not {m for m in sys.modules if m.endswith(('.libc', '.landlock', '.seccomp', '.namespaces'))}\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=repository)
