@@ -46,7 +46,9 @@ def _build(options: argparse.Namespace) -> int:
             per_tier=options.per_tier,
         )
     numbers = report.summary()
-    print(f"{numbers['built']} of {numbers['problems']} problems have a calibrated suite, {numbers['tests']} tests in all")
+    print(
+        f"{numbers['built']} of {numbers['problems']} problems have a calibrated suite, {numbers['tests']} tests in all"
+    )
     for record in report.records:
         if record["status"] != "built":
             print(f"  {record['problem_id'] or '(broken row)'}: {record['status']}: {record['reason']}")

@@ -18,7 +18,7 @@ from tarot_lite.suites.calibration import KillMatrix, assign
 from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Stubs, fuelled
 from tarot_lite.suites.coverage import measure, reached_lines
 from tarot_lite.suites.formats import FormatError
-from tarot_lite.suites.proof import Proven, Rejection, other_world, prove, screen
+from tarot_lite.suites.proof import CLAIM_DIFFERS, Proven, Rejection, other_world, prove, screen
 from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, Proposer
 from tarot_lite.suites.report import SuiteReport
 from tarot_lite.suites.store import Store
@@ -323,7 +323,11 @@ def _prove(works: Sequence[_Work], plan: _Plan) -> None:
     for work in going:
         work.proven, rejections = prove(work.problem, work.proposals, next(runs_of_all), next(runs_of_all))
         work.rejections += rejections
-        if not work.proven:
+        claims = [proposal for proposal in work.proposals if proposal.source == "given" and proposal.output]
+        refuted = [one for one in rejections if one.source == "given" and one.reason == CLAIM_DIFFERS]
+        if 2 * len(refuted) > len(claims):
+            work.stop(f"the reference contradicts {len(refuted)} of {len(claims)} given outputs: {refuted[0].detail}")
+        elif not work.proven:
             counts = Counter(rejection.reason for rejection in work.rejections)
             reason, _ = counts.most_common(1)[0]
             example = next(rejection.detail for rejection in work.rejections if rejection.reason == reason)

@@ -31,7 +31,7 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     share, square = successes / trials, z * z
     centre = (share + square / (2 * trials)) / (1 + square / trials)
     half = z * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials)) / (1 + square / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 @dataclass(frozen=True)

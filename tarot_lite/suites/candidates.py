@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import itertools
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +77,11 @@ class Programs:
 
     programs: Mapping[str, Sequence[str]]
     kind: str = "given program"
+
+    def describe(self) -> str:
+        """Kind, and a fingerprint of the programs."""
+        text = json.dumps({name: list(codes) for name, codes in self.programs.items()}, sort_keys=True)
+        return f"Programs({self.kind!r}, {hashlib.sha256(text.encode()).hexdigest()[:16]})"
 
     def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
         """The problem's programs without repetition, in order; no program if the problem has none."""
@@ -281,7 +288,7 @@ def _edits(tree: ast.Module, reached: frozenset[int] | None) -> Iterator[_Edit]:
             if _is_scenery(owner, name):
                 continue
             for at, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if isinstance(child, ast.AST):
+                if isinstance(child, ast.AST) and not _is_unreached(child, reached):
                     for kind, new in _replacements(child, function):
                         yield _Edit(kind, owner, name, at, new)
 
@@ -290,13 +297,17 @@ def _walk(
     node: ast.AST, function: ast.AST | None, reached: frozenset[int] | None, unreached: bool = False
 ) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
     """Every node with the function (or module) that it stands in, and whether no test reaches its statement."""
-    if isinstance(node, ast.stmt) and reached is not None:
-        span = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        unreached = reached.isdisjoint(span)
+    unreached = unreached or _is_unreached(node, reached)
     yield node, function or node, unreached
     inner = node if isinstance(node, ast.FunctionDef) else function or node
     for child in ast.iter_child_nodes(node):
         yield from _walk(child, inner, reached, unreached)
+
+
+def _is_unreached(node: ast.AST, reached: frozenset[int] | None) -> bool:
+    if reached is None or not isinstance(node, ast.stmt):
+        return False
+    return reached.isdisjoint(range(node.lineno, (node.end_lineno or node.lineno) + 1))
 
 
 def _is_scenery(owner: ast.AST, field: str) -> bool:

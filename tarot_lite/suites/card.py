@@ -85,8 +85,8 @@ def render(report: SuiteReport) -> str:
         if record["status"] in ("rejected", "broken")
     ][:50]
     how = (
-        "Tiers were assigned by it: edge tests lie at a boundary of the input format and reject what no other does; "
-        "the others are cut into three bands. Tests that add nothing were dropped."
+        "Tiers were assigned by it: edge tests lie at a boundary of the input format and, where there are such, reject\n  "
+        "what no other test does; the others are cut into three bands. Tests that add nothing were dropped."
         if report.settings.get("tiers") == "assign"
         else "The given tiers were kept, and only compared with it."
     )

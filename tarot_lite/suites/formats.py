@@ -115,7 +115,7 @@ def _explains(form: Format, texts: Sequence[str]) -> bool:
 
 
 def _lengths(value: Value) -> Iterator[int]:
-    if isinstance(value, list):
+    if isinstance(value, list | str):
         yield len(value)
     if isinstance(value, list | tuple):
         for item in value:
@@ -242,8 +242,10 @@ class _Block:
     def write(self, block: Value) -> list[str]:
         others, body = block
         header = list(others)
-        if self.body == "matrix" and header and body:
-            header[0] = len(body[0])
+        if self.body == "matrix":
+            body = _padded(body, max(1, len(body[0])) if header and body else len(body))
+            if header and body:
+                header[0] = len(body[0])
         header.insert(self.position, len(body))
         return [_line(header), *getattr(self, f"_write_{self.body}")(body)]
 
@@ -282,7 +284,7 @@ class _Block:
         return rows
 
     def _write_grid(self, body: Value) -> list[str]:
-        return ["".join(row) for row in body]
+        return ["".join(row) for row in _padded(body, len(body))]
 
     def _read_matrix(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
         width = header[0] if header else count
@@ -302,6 +304,12 @@ class _Block:
 
     def _write_word(self, body: Value) -> list[str]:
         return [body]
+
+
+def _padded(rows: list[list[Value]], width: int) -> list[list[Value]]:
+    """Rows of one width, each filled up with its own items (a neighbour's if it has none)."""
+    spare = next((row for row in rows if row), [0])
+    return [((row or spare) * width)[:width] for row in rows]
 
 
 _BODIES = {

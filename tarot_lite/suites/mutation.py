@@ -391,7 +391,8 @@ def boundaries(value: Value, habits: Habits) -> Iterator[tuple[str, Value]]:
     for what, change in _EXTREMES.items():
         for inner in (False, True):
             conformed = habits.conform(_everywhere(value, (), habits, change, inner))
-            if repr(conformed) != repr(value):
+            as_said = what != _EMPTY or "empty" in boundary_features(conformed, habits)  # lists may have to have items
+            if as_said and repr(conformed) != repr(value):
                 yield what, conformed
             if not _has_inner_lists(value):
                 break
@@ -437,8 +438,10 @@ def _listed(change: Callable[[list[Value]], list[Value]]) -> _Extreme:
     return apply
 
 
+_EMPTY = "an empty list"
+
 _EXTREMES: dict[str, _Extreme] = {
-    "an empty list": _listed(lambda items: []),
+    _EMPTY: _listed(lambda items: []),
     "a single item": _listed(lambda items: items[:1]),
     "all items equal": _listed(lambda items: items[:1] * max(len(items), 3)),
     "two items, the last one different": _listed(lambda items: [*items[:1], *items[-1:]]),

@@ -16,7 +16,11 @@ from tarot_lite.problems import Form, Problem, TestCase
 from tarot_lite.sandbox import Execution
 from tarot_lite.suites.proposers import Proposal
 
-__all__ = ["Proven", "Rejection", "other_world", "prove", "screen"]
+__all__ = ["CLAIM_DIFFERS", "Proven", "Rejection", "other_world", "prove", "screen"]
+
+
+CLAIM_DIFFERS = "claimed output differs"
+"""Reason of a `Rejection`: the reference answers otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _judge(
         return None, ("not a value", f"the result cannot be written down: {one.stdout[:60]!r}")
     if proposal.output:
         if not problem.answers(replace(test, output=proposal.output), one.stdout):
-            return None, ("claimed output differs", f"claimed {proposal.output[:60]!r}, got {one.stdout[:60]!r}")
+            return None, (CLAIM_DIFFERS, f"claimed {proposal.output[:60]!r}, got {one.stdout[:60]!r}")
         test = replace(test, output=proposal.output)
     return test, ("", "")
 

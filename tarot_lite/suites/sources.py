@@ -138,7 +138,7 @@ def _need(row: Mapping[str, Any], names: Iterable[str], place: str) -> None:
 
 
 def function_problem(
-    problem_id: str, statement: str, reference: str, entry_point: str, tests: str = "", inputs: str | None = None
+    problem_id: str, statement: str, reference: str, entry_point: str, tests: str = "", inputs: Any = None
 ) -> Problem:
     """Make a problem of form ``function`` from tests that are Python code.
 
@@ -149,10 +149,10 @@ def function_problem(
     tests
         Code with assertions on ``candidate(...)`` or on the function's own name.
     inputs
-        Literal list of lists of arguments, as in EvalPlus; None if there is none.
+        List of lists of arguments, as in EvalPlus, or its literal; None if there is none.
     """
     found: dict[str, str] = {}
-    for arguments in _literal(inputs) or ():
+    for arguments in (_literal(inputs) if isinstance(inputs, str) else inputs) or ():
         found.setdefault(repr(list(arguments)), "")
     for text, names in ((tests, {"candidate", entry_point}), (_docstring_calls(statement), {entry_point})):
         for call, result in _calls(text, names):
@@ -162,9 +162,7 @@ def function_problem(
     return Problem(problem_id, statement, cases, reference, Form.FUNCTION, entry_point=entry_point)
 
 
-def _literal(text: str | None) -> Any:
-    if not text:
-        return None
+def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

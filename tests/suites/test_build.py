@@ -1,0 +1,277 @@
+"""The whole of stage 1 with the real sandbox: what is bad is named, what is good is proven, runs repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tarot_lite import suites, toyworld
+from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row, write_problems
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.suites import Given, Mutants, Mutation, Programs, Stubs, sources
+
+TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
+GOOD = Problem("good", "Add n numbers.", TESTS, "input()\nprint(sum(map(int, input().split())))")
+
+
+def build(problems: list[Problem | ProblemError], sandbox: Sandbox, **options: object) -> suites.SuiteReport:
+    return suites.build(problems, sandbox, progress=False, **options)  # type: ignore[arg-type]
+
+
+BAD = {
+    "fails": ("raise KeyError('no')", "no input could be proven, mostly: reference: exception (KeyError: 'no'"),
+    "syntax": ("print 'old'", "reference is no Python 3"),
+    "empty": ("  \n", "no reference solution"),
+    "silent": ("input()", "no input could be proven, mostly: no output"),
+    "wrong": ("print(-5)", "the reference contradicts 3 of 3 given outputs: claimed '8"),
+    "random": ("import random\nprint(random.random())", "mostly: not deterministic"),
+    "clock": ("import time\nprint(int(time.time()) // 86400)", "mostly: not deterministic"),
+    "date": ("from datetime import date\nprint(date.today())", "mostly: not deterministic"),
+    "now": ("import datetime\nprint(datetime.datetime.now().year, '!')", "mostly: not deterministic"),
+    "hangs": ("while True: pass", "reference hangs"),
+    "module": (
+        "import no_such_module_anywhere\nprint(1)",
+        "needs a module that the sandbox lacks: ModuleNotFoundError",
+    ),
+    "exits": ("import sys\nprint(1)\nsys.exit(3)", "mostly: reference: exception"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_reference_is_rejected_with_its_reason(name: str, sandbox: Sandbox) -> None:
+    reference, reason = BAD[name]
+    given = TESTS if name == "wrong" else tuple(replace(test, output="") for test in TESTS)
+    report = build([replace(GOOD, problem_id=name, reference=reference, tests=given), GOOD], sandbox)
+    bad, good = report.records
+    assert bad["status"] == "rejected"
+    assert reason in bad["reason"]
+    assert good["status"] == "built", "the problem beside it is not disturbed"
+    assert [problem.problem_id for problem in report.problems] == ["good"]
+
+
+def test_what_reads_clock_or_random_but_answers_alike_is_no_bad_reference(sandbox: Sandbox) -> None:
+    code = "import random, time\nfrom datetime import datetime\nstart = time.time(), datetime.now()\n"
+    code += "input()\nxs = list(map(int, input().split()))\nrandom.shuffle(xs)\nprint(sum(xs))\n"
+    code += "assert (datetime.now() - start[1]).total_seconds() < 60 and time.time() - start[0] < 60"
+    report = build([replace(GOOD, reference=code)], sandbox)
+    assert report.records[0]["status"] == "built"
+
+
+def test_every_expected_output_is_what_the_reference_prints(sandbox: Sandbox) -> None:
+    report = build([GOOD], sandbox)
+    (problem,) = report.problems
+    assert len(problem.tests) >= 2
+    for test in problem.tests:
+        assert int(test.output) == sum(map(int, test.input.split()[1:]))
+        assert test.reason or test in TESTS
+
+
+def test_a_problem_without_tests_or_reference_is_told_apart(sandbox: Sandbox) -> None:
+    report = build([replace(GOOD, reference=None), replace(GOOD, problem_id="b", tests=())], sandbox)
+    assert [record["reason"] for record in report.records] == ["no reference solution", "no usable input"]
+
+
+def test_an_input_of_50_mb_is_dropped_and_the_rest_goes_on(sandbox: Sandbox) -> None:
+    huge = TestCase("1\n" + "7" * 50_000_000 + "\n", "")
+    report = build([replace(GOOD, tests=(huge, *TESTS))], sandbox)
+    (record,) = report.records
+    assert record["status"] == "built"
+    (rejection,) = [r for r in record["rejections"] if r["reason"] == "too large"]
+    assert "48,828 KiB" in rejection["detail"]
+    assert len(rejection["input"]) <= 120
+    only = build([replace(GOOD, tests=(huge,))], sandbox)
+    assert only.records[0]["reason"].startswith("no usable input: 48,828 KiB")
+
+
+def test_broken_rows_are_reported_and_do_not_end_the_build(tmp_path: Path, sandbox: Sandbox) -> None:
+    row = to_row(GOOD)
+    bad_label = json.loads(json.dumps(row))
+    bad_label["verification_info"]["test_cases"][0]["label"] = "heroic"
+    lines = ["{broken", json.dumps(row), json.dumps(row), json.dumps(bad_label), "[1, 2]", '{"a": 1}']
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    report = build(list(sources.read(path)), sandbox)
+    assert [record["status"] for record in report.records] == [
+        "broken",
+        "built",
+        "broken",
+        "broken",
+        "broken",
+        "broken",
+    ]
+    reasons = [record["reason"] for record in report.records]
+    for number, words in (
+        (0, "line 1: not JSON"),
+        (2, "was used before"),
+        (3, "'heroic'"),
+        (4, "list"),
+        (5, "no known form"),
+    ):
+        assert words in reasons[number]
+        assert str(path) in reasons[number]
+
+
+def test_checked_toy_tiers_come_back_as_they_were(sandbox: Sandbox) -> None:
+    problems = toyworld.problems("train", 6, seed=3)
+    report = build(list(problems), sandbox, tiers="check")
+    assert report.problems == problems
+    assert report.summary()["concordant"] > 0.8, "tiers nested by construction must also measure as such"
+
+
+def test_assigned_tiers_rise_strictly_and_reject_no_less_than_the_given(sandbox: Sandbox) -> None:
+    report = build(list(toyworld.problems("train", 6, seed=3)), sandbox)
+    numbers = report.summary()
+    assert numbers["ordered"] == numbers["order_known"] == 6
+    assert numbers["kept_score"] >= numbers["given_score"]
+    for record in report.records:
+        assert record["missing"] or {test["tier"] for test in record["tests"] if test["kept"]} == set(Tier)
+
+
+def test_given_candidates_join_the_pool_and_may_be_no_python(sandbox: Sandbox) -> None:
+    programs = Programs({"good": ["print(", "input()\nprint(sum(map(abs, map(int, input().split()))))"]}, "student")
+    report = build([GOOD], sandbox, pool=[programs])
+    names = {one["name"]: one["rejected"] for one in report.records[0]["candidates"]}
+    assert names["student 1"] == len(report.records[0]["tests"])
+    assert 0 < names["student 2"] < names["student 1"]
+
+
+def test_a_reference_that_keeps_state_is_measured_run_by_run(sandbox: Sandbox) -> None:
+    code = "import math\nmath.calls = getattr(math, 'calls', 0) + 1\ninput()\nprint(sum(map(int, input().split())) if math.calls == 1 else 0)"
+    report = build([replace(GOOD, reference=code)], sandbox, proposers=[Given()])
+    (record,) = report.records
+    assert record["status"] == "built"
+    assert any(one["rejected"] == 0 for one in record["candidates"]), "in one process all would fail"
+
+
+def test_a_slow_reference_keeps_its_given_tests_unmeasured(sandbox: Sandbox) -> None:
+    slow = replace(GOOD, reference="for i in range(50_000): pass\n" + str(GOOD.reference))
+    report = build([slow], sandbox, steps=400_000)
+    (record,) = report.records
+    assert record["status"] == "not calibrated"
+    assert "10,000 lines" in record["reason"]
+    assert report.problems[0].tests == TESTS
+
+
+def test_function_problems_get_suites(sandbox: Sandbox) -> None:
+    problem = sources.function_problem(
+        "f",
+        "def top(xs, k):\n    '''The k largest.\n    >>> top([1, 5, 3], 2)\n    [5, 3]\n    '''\n",
+        "def top(xs, k):\n    return sorted(xs, reverse=True)[:k]",
+        "top",
+        tests="def check(candidate):\n    assert candidate([4, 4, 1], 1) == [4]\n    assert candidate([], 0) == []\n",
+    )
+    assert problem.form is Form.FUNCTION
+    report = build([problem], sandbox)
+    (record,) = report.records
+    assert record["status"] == "built"
+    assert record["kept_score"] == 1.0
+
+
+@pytest.mark.parametrize("options", [{"tiers": "guess"}, {"per_tier": 0}, {"steps": -1}, {"max_input_kb": 0}])
+def test_parameters_out_of_range_are_named(options: dict[str, object], sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        build([GOOD], sandbox, **options)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_two_runs_with_one_seed_write_identical_files_and_another_seed_does_not(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    problems = [*toyworld.problems("train", 3, seed=0), GOOD]
+    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
+        build(list(problems), sandbox, folder=tmp_path / name, seed=seed)
+    one, two, other = (_files(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    assert len(one) == 9
+    assert one["suites.jsonl"] != other["suites.jsonl"]
+
+
+def test_a_folder_with_other_settings_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+    build([GOOD], sandbox, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"other settings \(seed differ"):
+        build([GOOD], sandbox, folder=tmp_path, seed=1)
+    with pytest.raises(ValueError, match="proposers"):
+        build([GOOD], sandbox, folder=tmp_path, proposers=[Given(), Mutation(3)])
+
+
+def test_a_finished_problem_is_not_built_again_and_a_changed_one_is(tmp_path: Path, sandbox: Sandbox) -> None:
+    build([GOOD], sandbox, folder=tmp_path)
+    before = _files(tmp_path)
+
+    class Broken(Sandbox):
+        def run_many(self, *_: object, **__: object) -> list[list[object]]:  # type: ignore[override]
+            raise AssertionError("nothing is left to run")
+
+    build([GOOD], Broken(), folder=tmp_path)
+    assert _files(tmp_path) == before
+    changed = replace(GOOD, reference="input()\nprint(abs(sum(map(int, input().split()))))")
+    with pytest.raises(AssertionError, match="nothing is left"):
+        build([changed], Broken(), folder=tmp_path)
+
+
+def test_half_a_last_line_is_made_anew(tmp_path: Path, sandbox: Sandbox) -> None:
+    build([GOOD, replace(GOOD, problem_id="second")], sandbox, folder=tmp_path)
+    before = _files(tmp_path)
+    path = tmp_path / "finished.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    build([GOOD, replace(GOOD, problem_id="second")], sandbox, folder=tmp_path)
+    assert _files(tmp_path) == before
+
+
+def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, sandbox: Sandbox) -> None:
+    problems = toyworld.problems("train", 40, seed=5)
+    write_problems(tmp_path / "in.jsonl", problems)
+    command = [sys.executable, "-m", "tarot_lite.suites", "build", str(tmp_path / "in.jsonl"), str(tmp_path / "out")]
+    command += ["--mutations", "6", "--candidates", "8", "--workers", "2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(suites.__file__).parents[2])}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finished = tmp_path / "out" / "finished.jsonl"
+    while process.poll() is None and not (finished.is_file() and finished.stat().st_size):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = finished.read_bytes().splitlines()
+    assert 0 < len(done) < len(problems)
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "40 of 40 problems" in again.stdout
+    assert finished.read_bytes().splitlines()[: len(done) - 1] == done[:-1], "kept, not made again"
+    proposers, pool = [Given(), Mutation(6)], [Stubs(), Mutants(8)]
+    suites.build(list(problems), sandbox, proposers, pool, folder=tmp_path / "whole", progress=False)
+    assert _files(tmp_path / "out") == _files(tmp_path / "whole")
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tarot_lite.suites.__main__ import main
+
+    assert main(["build", str(tmp_path / "none.jsonl"), str(tmp_path / "out")]) == 2
+    assert "no such file" in capsys.readouterr().err
+    assert main(["push", str(tmp_path), "a/b"]) == 2
+    assert "no data set here" in capsys.readouterr().err
+
+
+def test_real_rows_meet_the_targets(shared_data: Path, sandbox: Sandbox) -> None:
+    problems = [*read_problems(shared_data / "tarot_sample.jsonl"), *sources.read(shared_data / "humaneval.jsonl.gz")][
+        :28
+    ]
+    report = build(list(problems), sandbox)
+    for record in report.records:
+        if record["status"] != "built":
+            assert record["reason"]
+            continue
+        tiers = {test["tier"] for test in record["tests"] if test["kept"]}
+        assert tiers | set(record["missing"]) == {tier.value for tier in Tier}
+        assert record["kept_score"] >= record["given_score"]
+    numbers = report.summary()
+    assert numbers["ordered"] == numbers["order_known"] > 20
+    assert numbers["built"] >= 26

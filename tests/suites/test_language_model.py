@@ -1,0 +1,220 @@
+"""The language model proposer against a server that speaks the protocol, failures included."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from suites_endpoint import Endpoint, completion
+
+from tarot_lite.problems import Problem, TestCase, Tier
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.suites import Given, build
+from tarot_lite.suites.language_model import LanguageModel, LanguageModelError
+
+pytest.importorskip("openai", reason="the extra 'teacher' is not installed")
+
+PROBLEM = Problem(
+    "p", "Add n numbers.", (TestCase("2\n1 2\n", "3\n"),), "input()\nprint(sum(map(int, input().split())))"
+)
+TESTS = [
+    {"tier": "basic", "input": "1\n4\n", "reason": "one number"},
+    {"tier": "medium", "input": "3\n1 0 2\n", "reason": "a zero"},
+    {"tier": "high", "input": "6\n9 -9 8 -8 7 1\n", "reason": "signs cancel"},
+    {"tier": "edge", "input": "1\n0\n", "reason": "nothing but zero"},
+]
+GOOD = json.dumps({"tests": TESTS})
+
+
+def model(endpoint: Endpoint, **options: Any) -> LanguageModel:
+    options = {"retries": 2, "timeout": 5.0} | options
+    return LanguageModel("served", base_url=endpoint.url, api_key="secret-key", **options)
+
+
+def test_a_good_answer_becomes_proposals_and_the_request_asks_for_structure(endpoint: Endpoint) -> None:
+    endpoint.replies = [GOOD]
+    proposer = model(endpoint, temperature=0.5)
+    found = proposer.propose(PROBLEM, seed=7)
+    assert [proposal.tier for proposal in found] == list(Tier)
+    assert found[1].input == "3\n1 0 2\n"
+    assert found[1].reason == "a zero"
+    assert all(proposal.output is None for proposal in found), "a model's outputs are never taken"
+    (request,) = endpoint.requests
+    assert request["response_format"]["json_schema"]["strict"] is True
+    assert (request["seed"], request["temperature"], request["model"]) == (7, 0.5, "served")
+    assert "2\n1 2\n" in request["messages"][1]["content"]
+    assert endpoint.headers[0]["authorization"] == "Bearer secret-key"
+    assert proposer.usage.prompt_tokens == 100
+    assert proposer.usage.cost(1.0, 10.0) == pytest.approx(0.0003)
+    assert "secret-key" not in repr(proposer) + proposer.describe()
+
+
+def test_nothing_is_paid_for_twice(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.replies = [GOOD]
+    first = model(endpoint, cache=tmp_path)
+    found = first.propose(PROBLEM, 0)
+    assert first.propose(PROBLEM, 0) == found
+    later = model(endpoint, cache=tmp_path)
+    assert later.propose(PROBLEM, 0) == found
+    assert (len(endpoint.requests), later.usage.requests, later.usage.cached) == (1, 0, 1)
+    later.propose(PROBLEM, 1)
+    assert len(endpoint.requests) == 2, "another seed is another question"
+    assert "secret-key" not in "".join(path.read_text() for path in tmp_path.iterdir())
+
+
+def test_too_many_requests_are_tried_again_when_the_server_says(endpoint: Endpoint) -> None:
+    endpoint.replies = [(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"}), GOOD]
+    began = time.monotonic()
+    assert len(model(endpoint).propose(PROBLEM, 0)) == 4
+    assert time.monotonic() - began >= 1
+    assert len(endpoint.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ((429, {"error": {"message": "slow down"}}, {"Retry-After": "0"}), "lower jobs, or set requests_per_minute"),
+        ((500, {"error": {"message": "oops"}}, {"Retry-After": "0"}), "finished problems are kept"),
+        ((401, {"error": {"message": "who are you"}}, {}), "check the key"),
+        ((404, {"error": {"message": "no such model"}}, {}), "check base_url and the model's name"),
+        ((400, {"error": {"message": "response_format"}}, {}), "structured=False"),
+    ],
+)
+def test_an_endpoint_that_refuses_is_named_with_a_remedy(endpoint: Endpoint, reply: Any, words: str) -> None:
+    endpoint.replies = [reply]
+    with pytest.raises(LanguageModelError, match=words) as caught:
+        model(endpoint, retries=1).propose(PROBLEM, 0)
+    assert endpoint.url in str(caught.value)
+    assert len(endpoint.requests) == (2 if reply[0] in (429, 500) else 1)
+    assert "secret-key" not in str(caught.value)
+
+
+def test_a_timeout_is_tried_again(endpoint: Endpoint) -> None:
+    endpoint.replies = [("sleep", 3), GOOD]
+    assert len(model(endpoint, timeout=0.5).propose(PROBLEM, 0)) == 4
+    endpoint.replies = [("sleep", 3)]
+    with pytest.raises(LanguageModelError, match="timed out"):
+        model(endpoint, timeout=0.3, retries=0).propose(replace(PROBLEM, problem_id="q", statement="other"), 0)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(LanguageModelError, match="try again later"):
+        LanguageModel("m", base_url="http://127.0.0.1:9/v1", api_key="k", retries=0).propose(PROBLEM, 0)
+
+
+def test_no_key_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(LanguageModelError, match="no key"):
+        LanguageModel("m").propose(PROBLEM, 0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Sure! Here are your tests.",
+        '{"tests": 5}',
+        "",
+        "[]",
+        (200, "<html>gateway</html>", {}),
+        (200, {"choices": []}, {}),
+        (200, {"choices": [{"message": None}]}, {}),
+    ],
+)
+def test_a_broken_answer_is_asked_again_then_listed(endpoint: Endpoint, broken: Any) -> None:
+    endpoint.replies = [broken, GOOD]
+    proposer = model(endpoint)
+    assert len(proposer.propose(PROBLEM, 0)) == 4
+    assert proposer.failures == {}
+    endpoint.replies = [broken]
+    proposer = model(endpoint, attempts=2)
+    endpoint.requests.clear()
+    assert proposer.propose(PROBLEM, 0) == []
+    assert len(endpoint.requests) == 2
+    assert "2 times" in proposer.failures["p"]
+
+
+def test_half_an_answer_gets_more_room_then_what_is_whole_is_kept(endpoint: Endpoint) -> None:
+    half = GOOD[: GOOD.index("signs")]
+    endpoint.replies = [(200, completion(half, "length"), {}), GOOD]
+    assert len(model(endpoint, max_tokens=50).propose(PROBLEM, 0)) == 4
+    assert [request["max_tokens"] for request in endpoint.requests] == [50, 100]
+    endpoint.replies = [(200, completion(half, "length"), {})]
+    proposer = model(endpoint)
+    assert [proposal.tier for proposal in proposer.propose(PROBLEM, 0)] == [Tier.BASIC, Tier.INTERMEDIATE]
+    assert "cut off" in proposer.failures["p"]
+
+
+def test_a_wrong_tier_is_asked_again_and_never_guessed(endpoint: Endpoint) -> None:
+    wrong = json.dumps(
+        {"tests": [*TESTS[:2], {"tier": "impossible", "input": "1\n1\n", "reason": ""}, {"tier": "edge"}]}
+    )
+    endpoint.replies = [wrong, GOOD]
+    assert len(model(endpoint).propose(PROBLEM, 0)) == 4
+    endpoint.replies = [wrong]
+    proposer = model(endpoint, attempts=2)
+    assert [proposal.tier for proposal in proposer.propose(PROBLEM, 0)] == [Tier.BASIC, Tier.INTERMEDIATE]
+    assert "'impossible'" in proposer.failures["p"]
+
+
+def test_prose_around_the_tests_does_not_hide_them(endpoint: Endpoint) -> None:
+    endpoint.replies = [f"Of course:\n```json\n{GOOD}\n```\nGood luck!"]
+    assert len(model(endpoint, structured=False).propose(PROBLEM, 0)) == 4
+    assert "response_format" not in endpoint.requests[0]
+
+
+def test_requests_are_spaced(endpoint: Endpoint) -> None:
+    endpoint.replies = [GOOD]
+    proposer = model(endpoint, requests_per_minute=240)
+    began = time.monotonic()
+    for seed in range(4):
+        proposer.propose(PROBLEM, seed)
+    assert time.monotonic() - began >= 0.75
+
+
+def test_a_batch_is_written_read_and_then_costs_nothing(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.replies = [GOOD]
+    problems = [replace(PROBLEM, problem_id=name, statement=name) for name in ("a", "b", "c", "d")]
+    proposer = model(endpoint, cache=tmp_path / "cache")
+    proposer.propose(problems[3], 0)
+    assert proposer.write_batch(problems, tmp_path / "batch.jsonl") == 3, "what is known is not asked"
+    lines = [json.loads(line) for line in (tmp_path / "batch.jsonl").read_text().splitlines()]
+    assert [line["custom_id"] for line in lines] == ["a", "b", "c"]
+    assert lines[0]["url"] == "/v1/chat/completions"
+    results = [
+        {"custom_id": "a", "response": {"status_code": 200, "body": completion(GOOD)}, "error": None},
+        {"custom_id": "b", "response": {"status_code": 200, "body": completion("no", "stop")}, "error": None},
+        {"custom_id": "c", "response": {"status_code": 500, "body": {}}, "error": None},
+    ]
+    (tmp_path / "result.jsonl").write_text("\n".join(map(json.dumps, results)))
+    assert proposer.read_batch(problems, tmp_path / "result.jsonl") == 1
+    assert set(proposer.failures) == {"b", "c"}
+    endpoint.requests.clear()
+    assert len(proposer.propose(problems[0], 0)) == 4
+    assert endpoint.requests == []
+    (tmp_path / "foreign.jsonl").write_text('{"custom_id": "zzz"}')
+    with pytest.raises(LanguageModelError, match="line 1"):
+        proposer.read_batch(problems, tmp_path / "foreign.jsonl")
+
+
+def test_proposals_are_proven_and_measured_like_all_others(
+    endpoint: Endpoint, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    lying = [*TESTS, {"tier": "high", "input": "not numbers\n", "reason": "breaks"}]
+    endpoint.replies = [json.dumps({"tests": lying})]
+    report = build([PROBLEM], sandbox, [Given(), model(endpoint)], folder=tmp_path, progress=False)
+    (record,) = report.records
+    assert {test["source"] for test in record["tests"]} == {"given", "language model"}
+    assert [r["reason"] for r in record["rejections"]] == ["reference failed"]
+    assert record["kept_score"] >= record["given_score"]
+    assert "secret-key" not in "".join(p.read_text(errors="replace") for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_a_problem_without_an_answer_says_so_in_the_report(endpoint: Endpoint, sandbox: Sandbox) -> None:
+    endpoint.replies = ["nothing useful"]
+    report = build([PROBLEM], sandbox, [Given(), model(endpoint, attempts=1)], progress=False)
+    (rejection,) = report.records[0]["rejections"]
+    assert (rejection["source"], rejection["reason"]) == ("language model", "no answer")
