@@ -159,24 +159,20 @@ class Report:
             If the tasks have no such tag.
         """
         values: dict[str, list[float]] = defaultdict(list)
+        samples: Counter[str] = Counter()
         for task_id, value in self.per_task(1).items():
             label = self.tags.get(task_id, {}).get(tag)
             if label is not None:
-                values[label[:7] if tag == "date" else label].append(value)
+                label = label[:7] if tag == "date" else label
+                values[label].append(value)
+                samples[label] += self.counts[task_id][0]
         if not values:
             raise BenchmarkError(f"{self.benchmark}: its tasks have no {tag!r}; leave that breakdown out")
         rows = []
         for label in sorted(values):
             row = self._row("pass@1", mean_interval(values[label]))
-            rows.append(
-                {
-                    "benchmark": row["benchmark"],
-                    "student": row["student"],
-                    tag: label,
-                    **row,
-                    "tasks": len(values[label]),
-                }
-            )
+            head = {"benchmark": row["benchmark"], "student": row["student"], tag: label}
+            rows.append({**head, **row, "tasks": len(values[label]), "samples": samples[label]})
         return _frame(rows)
 
     def failures(self) -> pd.DataFrame:

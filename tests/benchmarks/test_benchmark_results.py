@@ -8,6 +8,7 @@ from tarot_lite import benchmarks, toyworld
 from tarot_lite.benchmarks import BenchmarkError, Report, SampleResult, Source
 from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.prompts import render, solution
+from tarot_lite.figures import benchmarks as figures
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Sandbox
 
@@ -56,6 +57,7 @@ def test_breakdowns_by_difficulty_and_month():
     found = report([[YES], [NO], [YES], [YES]])
     by = found.breakdown("difficulty")
     assert dict(zip(by["difficulty"], by["score"], strict=True)) == {"easy": 0.5, "hard": 1.0}
+    assert list(by["tasks"]) == list(by["samples"]) == [2, 2]
     assert list(found.breakdown("date")["date"]) == ["2024-01", "2024-02", "2024-03"]
     with pytest.raises(BenchmarkError, match="no 'platform'"):
         found.breakdown("platform")
@@ -78,6 +80,20 @@ def test_comparison_is_paired_by_task():
     assert (row["base"], row["trained"], row["gain"], row["tasks"]) == (0.5, 0.7, pytest.approx(0.2), 40)
     assert 0 < row["low"] < 0.2 < row["high"] and row["p"] < 0.05 and row["verdict"] == "holds"
     assert benchmarks.compare([base], [base]).iloc[0]["verdict"] == "undecided"
+
+
+def test_figures_show_every_student_and_every_benchmark():
+    base = [report([[NO], [YES]]), report([[NO], [NO]], benchmark="mbpp")]
+    trained = [
+        replace(report([[YES], [YES]]), student="t"),
+        replace(report([[YES], [NO]]), student="t", benchmark="mbpp"),
+    ]
+    bars = figures.scores(benchmarks.table(base + trained))
+    assert len(bars.axes[0].patches) == 4 and [bar.get_height() for bar in bars.axes[0].patches] == [0.5, 0.0, 1.0, 0.5]
+    forest = figures.gains(benchmarks.compare(base, trained))
+    assert [text.get_text() for text in forest.axes[0].get_yticklabels()] == ["HumanEval (2)", "MBPP (2)"]
+    with pytest.raises(ValueError, match=r"metric 'pass@7' is not in the table; it has pass@1"):
+        figures.scores(benchmarks.table(base), "pass@7")
 
 
 def test_reports_that_do_not_pair_are_refused():
