@@ -90,6 +90,13 @@ class Settings:
     tuning_problems: int = _option(40, "Problems to look at while choosing settings; never reported.", low=4)
     heldout_problems: int = _option(100, "Problems that the final numbers are measured on.", low=4)
     tests_per_tier: int = _option(2, "Tests in each tier of a suite.", low=1, high=100)
+    # tiered suites
+    suite_problems: int = _option(24, "Toy problems that notebook 01 makes suites for.", low=1)
+    suite_inputs: int = _option(24, "Mutated inputs proposed for a problem.", low=1, high=1000)
+    suite_candidates: int = _option(24, "Mutants of the reference that tests are measured on.", low=1, high=1000)
+    suites_data: str | None = _option(
+        None, "JSONL of problems with a reference (TAROT, HumanEval, MBPP form) for notebook 01 as well; None: toy only."
+    )
     # sandbox
     sandbox_workers: int | None = _option(
         None, "Programs that run at the same time; None: one per core.", since=6, low=1, high=256
