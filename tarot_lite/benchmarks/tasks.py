@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 Job = tuple[str, tuple[str, ...]]
+
+_SPARE_SECONDS = 3.0
 
 
 class BenchmarkError(ValueError):
@@ -397,8 +400,17 @@ def prepare(tasks: Sequence[Task], sandbox: Sandbox, cache: str | Path | None = 
         found = sandbox.run_many(list(jobs.values()), limits=limits)
         runs = {task_id: run[0] for task_id, run in zip(jobs, found, strict=True)}
         _write_cache(path, runs)
-    ready = {task.task_id: tests.complete(runs[task.task_id], task.task_id) for task, tests in pending}
-    return [replace(task, tests=ready.get(task.task_id, task.tests)) for task in tasks]
+    ready = {task.task_id: _completed(task, tests, runs[task.task_id]) for task, tests in pending}
+    return [ready.get(task.task_id, task) for task in tasks]
+
+
+def _completed(task: Task, tests: Pending, run: Execution) -> Task:
+    """With EvalPlus a solution may take four times what the reference took, and a few seconds more.
+
+    Whole seconds, so that many tasks share a limit and run side by side.
+    """
+    seconds = _SPARE_SECONDS + math.ceil(4 * run.cpu_seconds) if isinstance(tests, ReferenceTests) else task.cpu_seconds
+    return replace(task, tests=tests.complete(run, task.task_id), cpu_seconds=seconds)
 
 
 def _digest(value: Any) -> str:
@@ -412,7 +424,7 @@ def _read_cache(path: Path | None) -> dict[str, Execution] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["sha256"] != _digest(content["runs"]):
             return None
-        return {task_id: Execution(Verdict(run[0]), run[1], run[2]) for task_id, run in content["runs"].items()}
+        return {task_id: Execution(Verdict(run[0]), *run[1:]) for task_id, run in content["runs"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
 
@@ -420,5 +432,5 @@ def _read_cache(path: Path | None) -> dict[str, Execution] | None:
 def _write_cache(path: Path | None, runs: Mapping[str, Execution]) -> None:
     if path is None:
         return
-    content = {task_id: [run.verdict.value, run.stdout, run.error] for task_id, run in runs.items()}
+    content = {task_id: [run.verdict.value, run.stdout, run.error, run.cpu_seconds] for task_id, run in runs.items()}
     write_atomic(path, json.dumps({"sha256": _digest(content), "runs": content}))
