@@ -51,7 +51,7 @@ def ladder(rungs: pd.DataFrame, title: str) -> Figure:
     axes.set_yticks(range(len(rungs)), labels, fontsize=8)
     axes.set(title=_short(title, 70), xlabel="wrong programs rejected")
     axes.grid(False, axis="y")
-    note(axes, "full colour: rejected by no test above it")
+    note(axes, "full colour: rejected by no easier test (below it)")
     return figure
 
 
@@ -74,7 +74,9 @@ def difficulty_by_tier(tests: pd.DataFrame) -> Figure:
         axes.hlines(values.mean(), tier.rank - 0.35, tier.rank + 0.35, color="black", linewidth=2)
         axes.text(tier.rank + 0.38, values.mean(), f"{values.mean():.2f}", va="center", fontsize=9)
     axes.set_xticks(range(4), [tier.value for tier in Tier])
-    axes.set(title="Difficulty by tier", ylabel="share of wrong programs rejected", ylim=(-0.03, 1.06), xlim=(-0.6, 3.8))
+    axes.set(
+        title="Difficulty by tier", ylabel="share of wrong programs rejected", ylim=(-0.03, 1.06), xlim=(-0.6, 3.8)
+    )
     axes.grid(False, axis="x")
     note(axes, "a dot: one test of one suite; line: mean of the tier")
     return figure
@@ -90,7 +92,9 @@ def kill_matrix(record: Mapping[str, Any], title: str) -> Figure:
     title
         What problem it is.
     """
-    rows = np.array([[mark == "#" for mark in row] for row in record["matrix"]], dtype=int).reshape(len(record["matrix"]), -1)
+    rows = np.array([[mark == "#" for mark in row] for row in record["matrix"]], dtype=int).reshape(
+        len(record["matrix"]), -1
+    )
     tests = sorted(range(len(rows)), key=lambda test: (rows[test].sum(), test))
     columns = sorted(range(rows.shape[1]), key=lambda column: (-rows[:, column].sum(), column))
     shades = np.zeros_like(rows)

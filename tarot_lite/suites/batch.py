@@ -82,6 +82,8 @@ class Outcome:
     ----------
     error
         Empty if the program ended by itself with exit code 0, else why not.
+    raised
+        Whether the error was raised in the program, rather than the process killed.
     stdout
         What it printed.
     steps
@@ -97,6 +99,7 @@ class Outcome:
     steps: int = 0
     arcs: frozenset[tuple[int, int]] = frozenset()
     stopped: bool = False
+    raised: bool = False
 
 
 def run_batches(
@@ -155,5 +158,6 @@ def _read(stdout: str) -> list[Outcome]:
             error, output, steps, arcs, stopped = json.loads(line)
         except ValueError:
             break
-        outcomes.append(Outcome(error, output, steps, frozenset((start, end) for start, end in arcs), stopped))
+        taken = frozenset((start, end) for start, end in arcs)
+        outcomes.append(Outcome(error, output, steps, taken, stopped, raised=bool(error)))
     return outcomes

@@ -53,7 +53,7 @@ class _Plan:
     @property
     def trace_limits(self) -> Limits:
         """Of a whole batch of traced runs; the clock is short, so that a reference that sleeps is found soon."""
-        return replace(self.sandbox.limits, cpu_seconds=8.0, wall_seconds=16.0, output_kb=_BATCH_OUTPUT_KB)
+        return replace(self.sandbox.limits, cpu_seconds=4.0, wall_seconds=12.0, output_kb=_BATCH_OUTPUT_KB)
 
     @property
     def candidate_limits(self) -> Limits:
@@ -265,7 +265,8 @@ def _trace(works: Sequence[_Work], plan: _Plan) -> None:
     going = _going(works)
     first = run_batches(plan.sandbox, _jobs(going, 1), plan.trace_limits, plan.trace_limit)
     for work, (run,) in zip(going, first, strict=True):
-        work.too_slow = run.stopped
+        killed = bool(run.error) and not run.raised
+        work.too_slow = run.stopped or killed
         if "ModuleNotFoundError" in run.error or "ImportError" in run.error:
             work.stop(f"reference needs a module that the sandbox lacks: {run.error}")
         if work.too_slow or run.error:  # prove what is given: it may be slow only here, or this input may be bad
@@ -283,7 +284,7 @@ def _trace(works: Sequence[_Work], plan: _Plan) -> None:
                 work.rejections.append(Rejection(proposal.source, "too slow", detail, proposal.input[:120]))
                 continue
             elif run.error and proposal.source != "given":  # no need to prove it
-                reason = "reference failed" if "Error" in run.error else "reference: timeout or crash"
+                reason = "reference failed" if run.raised else "reference: timeout or crash"
                 work.rejections.append(Rejection(proposal.source, reason, run.error, proposal.input[:120]))
                 continue
             quick.append((proposal, run))
@@ -361,7 +362,8 @@ def _calibrate(works: Sequence[_Work], plan: _Plan) -> None:
             limits=plan.candidate_limits,
         )
         outcomes = [
-            [Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", r.stdout) for r in row] for row in runs
+            [Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", stdout=r.stdout) for r in row]
+            for row in runs
         ]
         work.matrix = _matrix(work, [_column(work, row) for row in outcomes])
 

@@ -114,8 +114,8 @@ def assign(
        none, the boundary test that rejects most.
     3. The rest is cut by difficulty into three bands, never through equal difficulties: *basic* < *intermediate* <
        *complex*.
-    4. One test a tier (the middle one; the hardest of complex), then greedily the test that rejects most of what is
-       still missed, until the suite rejects all that the tests can reject.
+    4. One test a tier (the middle one; the hardest of complex; not at a boundary if that can be), then greedily the
+       test that rejects most of what is still missed, until the suite rejects all that the tests can reject.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def assign(
     for tier, band in bands.items():
         for test in band:
             tiers[test] = tier
-    kept = _smallest(matrix, bands | {Tier.EDGE: edge}, per_tier)
+    kept = _smallest(matrix, bands | {Tier.EDGE: edge}, per_tier, extreme)
     for test in useful:
         if test not in kept:
             dropped[test] = "rejects nothing that the suite does not reject"
@@ -181,7 +181,7 @@ def _edge_tests(matrix: KillMatrix, ordinary: Sequence[int], boundary: Sequence[
     """Boundary tests with rejections of their own, the most first; without any, the boundary test that rejects most."""
     caught: frozenset[int] = frozenset().union(*(matrix.rows[test] for test in ordinary))
     edge: list[int] = []
-    for test in sorted(boundary, key=lambda test: (-len(matrix.rows[test] - caught), test)):
+    for test in sorted(boundary, key=lambda test: (-len(matrix.rows[test] - caught), -len(matrix.rows[test]), test)):
         if matrix.rows[test] - caught:
             edge.append(test)
             caught |= matrix.rows[test]
@@ -213,7 +213,9 @@ def _bands(matrix: KillMatrix, ordinary: Sequence[int]) -> dict[Tier, list[int]]
     return bands
 
 
-def _smallest(matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | None) -> list[int]:
+def _smallest(
+    matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | None, extreme: Sequence[bool]
+) -> list[int]:
     room = {tier: per_tier or len(band) for tier, band in tests.items()}
     where = {test: tier for tier, band in tests.items() for test in band}
     kept: list[int] = []
@@ -223,8 +225,11 @@ def _smallest(matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | 
         room[where[test]] -= 1
 
     for tier, band in tests.items():
-        if band:
-            keep(band[-1] if tier is Tier.COMPLEX else band[0] if tier is Tier.EDGE else band[(len(band) - 1) // 2])
+        plain = [test for test in band if not extreme[test]] if tier is not Tier.EDGE else band
+        choice = plain or band
+        if choice:
+            middle = (len(choice) - 1) // 2
+            keep(choice[{Tier.COMPLEX: -1, Tier.EDGE: 0}.get(tier, middle)])
     missed = set(matrix.killable).difference(*(matrix.rows[test] for test in kept))
     while missed:
         open_tests = [test for test in where if test not in kept and room[where[test]] > 0]

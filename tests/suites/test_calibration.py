@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +33,7 @@ def test_the_suite_rejects_all_that_can_be_rejected_and_tiers_rise(
         assert bool(tests) != (tier in result.missing)
         if tests:
             means.append([matrix.difficulty(test) for test in tests])
-    for easier, harder in zip(means, means[1:], strict=False):
+    for easier, harder in pairwise(means):
         assert max(easier) < min(harder)
     for test in result.kept:
         if result.tiers[test] is Tier.EDGE:

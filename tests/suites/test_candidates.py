@@ -93,14 +93,8 @@ def test_traced_runs_stop_at_the_limit_and_count_alike(sandbox: Sandbox) -> None
 
 
 def test_stubs_answer_with_known_answers_in_the_form_of_the_problem() -> None:
-    function = Problem(
-        "f",
-        "",
-        (TestCase("[1]", "True"), TestCase("[2]", "True")),
-        "def f(x): return True",
-        Form.FUNCTION,
-        entry_point="f",
-    )
+    tests = (TestCase("[1]", "True"), TestCase("[2]", "True"))
+    function = Problem("f", "", tests, "def f(x): return True", Form.FUNCTION, entry_point="f")
     codes = [stub.code for stub in Stubs(2).candidates(function, 0)]
     assert codes == ["def f(*arguments):\n    return True", "def f(*arguments):\n    return arguments[0]"]
     for code in codes:
