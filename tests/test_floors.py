@@ -24,6 +24,7 @@ FLOORS = {
     **dict.fromkeys(("students", "capability", "benchmarks"), 3),
     "training": 4,
     "ablations": 5,
+    "stages": 5.5,  # what a notebook takes from the stages before it
     "figures": 0.3,  # tables in, figures out: it may know tiers and policies, and no stage
     "report": 0.7,  # what the stages left in the run folder
     "batch": 0.8,  # papermill and the run folder
@@ -43,9 +44,14 @@ def unit(path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Modules of the package that a file imports anywhere in it, inside functions too."""
+    """Modules of the package that a file imports anywhere in it, inside functions too; names for types alone do not count."""
+    tree = ast.parse(path.read_text())
+    types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    for_types = {id(inner) for node in types for inner in ast.walk(node)}
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level:
