@@ -22,10 +22,25 @@ from pathlib import Path
 import pandas as pd
 
 from tarot_lite import runs
+from tarot_lite.curriculum import get_policy
+from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings, notebook_folder
-from tarot_lite.statistics import Interval, mean_interval, permutation_p
+from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
-__all__ = ["Cell", "Outcome", "collect_heldout", "collect_histories", "contrast", "gains", "grid", "run_cells"]
+__all__ = [
+    "Cell",
+    "Outcome",
+    "claims",
+    "collect_heldout",
+    "collect_histories",
+    "contrast",
+    "contrasts",
+    "direction_of",
+    "gains",
+    "grid",
+    "run_cells",
+    "summary_text",
+]
 
 STAGE = "04_curriculum_grpo"
 
@@ -203,6 +218,101 @@ def contrast(
         tables.append(part.pivot(index="seed", columns="problem_id", values="after"))
     difference = (tables[0] - tables[1]).dropna(how="any")
     return mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
+
+
+EASY_TO_HARD, HARD_FIRST, FLAT = "easy to hard", "hard first", "flat baseline"
+
+
+def direction_of(policy: str) -> str:
+    """Which of the three kinds a curriculum is: its first phase holds easy tiers, hard tiers, or all.
+
+    Examples
+    --------
+    >>> [direction_of(name) for name in ("uni", "var_asce_rev", "flat")]
+    ['easy to hard', 'hard first', 'flat baseline']
+    """
+    phases = get_policy(policy).phases
+    if len(phases) == 1:
+        return FLAT
+    return EASY_TO_HARD if Tier.BASIC in phases[0].tiers else HARD_FIRST
+
+
+def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of curricula of every student, paired by problem and seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student``, ``first``, ``second``, ``label``, ``estimate``, ``low``, ``high`` (shares in [-1, 1]), ``p``, and
+        ``p_holm``, corrected for the number of comparisons (Holm).
+    """
+    rows = []
+    for student in dict.fromkeys(heldout["student"]):
+        policies = list(dict.fromkeys(heldout.loc[heldout["student"] == student, "policy"]))
+        ordered = sorted(policies, key=lambda policy: (HARD_FIRST, FLAT, EASY_TO_HARD).index(direction_of(policy)))
+        for first, second in itertools.combinations(ordered, 2):
+            interval, p = contrast(heldout, student, first, second)
+            row = {"student": student, "first": first, "second": second, "label": f"{student}: {first} − {second}"}
+            rows.append(row | {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "p": p})
+    table = pd.DataFrame(rows)
+    if not table.empty:
+        table["p_holm"] = holm(table["p"].to_numpy())
+    return table
+
+
+def claims(gains: pd.DataFrame, contrasts: pd.DataFrame) -> list[dict[str, str]]:
+    """Rows of the claims table that the grid can speak to, each with what was measured and its verdict."""
+    rows = []
+    strongest = gains["student"].iloc[0]
+    for row in gains[gains["student"] == strongest].itertuples():
+        interval = Interval(row.gain, row.low, row.high)
+        rows.append(
+            _claim(
+                f"GRPO raises held-out full-suite pass@1 of the {strongest} student by 10 points or more, under {row.policy}",
+                f"{100 * row.before:.1f} % before, {100 * row.after:.1f} % after, {row.seeds} seed(s)",
+                interval,
+                verdict_of(interval, at_least=0.10),
+            )
+        )
+    for row in contrasts.itertuples():
+        kinds = direction_of(row.first), direction_of(row.second)
+        if kinds != (HARD_FIRST, EASY_TO_HARD):
+            continue
+        interval = Interval(row.estimate, row.low, row.high)
+        if row.student == strongest:
+            claim, verdict = f"The more capable student gains more from {row.first} than from {row.second}", interval
+        else:
+            claim = f"The less capable student ({row.student}) gains more from {row.second} than from {row.first}"
+            verdict = Interval(-row.estimate, -row.high, -row.low)
+        rows.append(_claim(claim, f"{row.first} minus {row.second}, paired by problem", interval, verdict_of(verdict)))
+    return rows
+
+
+def summary_text(gains: pd.DataFrame, contrasts: pd.DataFrame) -> str:
+    """What came out, in Markdown, every number taken from the tables."""
+    lines = []
+    for student, part in gains.groupby("student", sort=False):
+        best = part.loc[part["after"].idxmax()]
+        rivals = contrasts[(contrasts["student"] == student) & (contrasts["p_holm"] < 0.05)]
+        clear = ", ".join(
+            f"{r.first} − {r.second} = {Interval(r.estimate, r.low, r.high)}" for r in rivals.itertuples()
+        )
+        lines.append(
+            f"* **{student}**: {100 * best['before']:.1f} % before; best after `{best['policy']}`, "
+            f"{100 * best['after']:.1f} % (gain {Interval(best['gain'], best['low'], best['high'])} points). "
+            + (f"Differences beyond the noise: {clear}." if clear else "No two curricula differ beyond the noise.")
+        )
+    return "\n".join(lines)
+
+
+def _claim(claim: str, evidence: str, interval: Interval, verdict: str) -> dict[str, str]:
+    return {
+        "claim": claim,
+        "evidence": evidence,
+        "number": f"{100 * interval.estimate:+.1f} points",
+        "interval": f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}",
+        "verdict": verdict,
+    }
 
 
 def _table(part: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "mean_interval", "pass_at_k", "permutation_p", "verdict_of"]
+__all__ = ["Interval", "holm", "mean_interval", "pass_at_k", "permutation_p", "verdict_of"]
 
 RESAMPLES = 4000
 
@@ -103,7 +103,9 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     (0.25, 0.5, 0.0)
     """
     if not (1 <= k <= samples and 0 <= right <= samples):
-        raise ValueError(f"pass@{k} of {right} right in {samples} samples: give 1 <= k <= samples and 0 <= right <= samples")
+        raise ValueError(
+            f"pass@{k} of {right} right in {samples} samples: give 1 <= k <= samples and 0 <= right <= samples"
+        )
     return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
 
 
@@ -133,6 +135,22 @@ def permutation_p(differences: ArrayLike, seed: int = 0, resamples: int = RESAMP
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, per_problem.size))
     as_large = np.abs(signs @ per_problem) >= abs(per_problem.sum()) - 1e-12
     return float((as_large.sum() + 1) / (resamples + 1))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """p-values corrected for their number (Holm 1979), in the order given.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(raised, 1.0)
+    return corrected
 
 
 def verdict_of(interval: Interval, at_least: float = 0.0) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from tarot_lite import runs, toyworld
 from tarot_lite.problems import Form, Problem
@@ -31,6 +32,8 @@ from tarot_lite.rewards import extract_code
 from tarot_lite.settings import Settings
 
 __all__ = ["Completion", "Recipe", "Student", "StudentError", "load", "tiny"]
+
+disable_progress_bar()  # a bar for every save and load of a model this small is noise in a notebook
 
 _CARD = "student.json"  # written last into a student's folder; holds the checksums of the other files
 _WEIGHTS = "model.safetensors"

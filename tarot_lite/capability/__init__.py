@@ -18,6 +18,7 @@ from tarot_lite.capability.choosers import (
     signal_of_phases,
     threshold,
 )
+from tarot_lite.capability.comparison import Comparison, compare
 from tarot_lite.capability.estimators import binary_signal, bootstrap, pass_at_k, wilson
 from tarot_lite.capability.probing import Sampler, estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
@@ -26,6 +27,7 @@ from tarot_lite.capability.rollouts import ProbeError
 __all__ = [
     "MEASURES",
     "Choice",
+    "Comparison",
     "ProbeError",
     "Profile",
     "Sampler",
@@ -33,6 +35,7 @@ __all__ = [
     "binary_signal",
     "bootstrap",
     "choose",
+    "compare",
     "direction",
     "estimate",
     "oracle",

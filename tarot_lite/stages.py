@@ -1,0 +1,104 @@
+"""What a notebook takes from the stages before it, or makes itself when it is run alone.
+
+Everything here is short and has an owner elsewhere; this module only knows where a run keeps it.  Nothing imports it
+but the notebooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tarot_lite import ablations, runs, toyworld
+from tarot_lite.problems import Problem, from_row
+from tarot_lite.sandbox import Limits, Sandbox
+
+if TYPE_CHECKING:
+    from tarot_lite.capability import Profile
+    from tarot_lite.students import Student
+
+__all__ = ["choice", "measure", "problems", "run_grid", "sandbox", "student"]
+
+
+def sandbox(stage: runs.Stage) -> Sandbox:
+    """A sandbox with the run's limits."""
+    settings = stage.settings
+    limits = Limits(cpu_seconds=settings.cpu_seconds, memory_mb=settings.memory_mb)
+    return Sandbox(workers=settings.sandbox_workers, limits=limits)
+
+
+def problems(stage: runs.Stage, split: str) -> list[Problem]:
+    """Problems of a split with the suites that stage 1 proved, or straight from the toy world.
+
+    Parameters
+    ----------
+    split
+        ``train``, ``probe``, ``tuning`` or ``heldout``.
+    """
+    if stage.has("01_tiered_suites", f"{split}.jsonl"):
+        return [from_row(row) for row in stage.load("01_tiered_suites", f"{split}.jsonl")]
+    settings = stage.settings
+    count = getattr(settings, f"{split}_problems")
+    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
+
+
+def student(stage: runs.Stage, name: str | None = None) -> Student:
+    """A student of the run, from the shared cache or warmed up now; None: the last of the profile's."""
+    from tarot_lite import students
+
+    return students.tiny(
+        name or list(stage.settings.students)[-1], stage.settings, runs.shared_folder(stage, "students")
+    )
+
+
+def measure(
+    stage: runs.Stage, pupil: Student, asked: list[Problem], box: Sandbox, name: str, samples: int, shared: bool = True
+) -> Profile:
+    """Probe a student; its rollouts are kept, so a second call costs no sampling.
+
+    Parameters
+    ----------
+    name
+        Of the folder for the rollouts.
+    samples
+        Completions per problem.
+    shared
+        Keep them for all stages and cells of the run; False: for this stage alone.
+    """
+    from tarot_lite import capability
+
+    settings = stage.settings
+    folder = runs.shared_folder(stage, "probes") if shared else stage.folder / "probes"
+    return capability.estimate(
+        pupil,
+        asked,
+        box,
+        samples=samples,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        folder=folder / name,
+        max_new_tokens=settings.max_completion_tokens,
+    )
+
+
+def choice(stage: runs.Stage, pupil: Student, box: Sandbox) -> tuple[str, str]:
+    """Curriculum for one training and why: the parameter ``policy``, else what stage 3's rule says of this student."""
+    if stage.settings.policy is not None:
+        return stage.settings.policy, "It was given by the parameter `policy`."
+    from tarot_lite import capability
+
+    probe = measure(stage, pupil, problems(stage, "probe"), box, f"{pupil.name}-probe", stage.settings.probe_samples)
+    chosen = capability.choose(probe)
+    return chosen.policy, f"Chosen by the rule `{chosen.rule}`: {chosen.why}."
+
+
+def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.Outcome]:
+    """Run the cells of an ablation with a progress bar; what they share is made once, before."""
+    box = sandbox(stage)
+    heldout = problems(stage, "heldout")
+    for name in dict.fromkeys(cell.student for cell in cells):
+        measure(stage, student(stage, name), heldout, box, f"{name}-heldout", stage.settings.eval_samples)
+    box.close()
+    bar = runs.progress(total=len(cells), desc="trainings")
+    outcomes = ablations.run_cells(cells, stage.settings, stage.run_folder, on_outcome=lambda outcome: bar.update(1))
+    bar.close()
+    return outcomes

@@ -1,0 +1,175 @@
+"""Curriculum GRPO on a real tiny student: it follows the policy, resumes exactly, and refuses what cannot work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from tarot_lite import students, toyworld
+from tarot_lite.curriculum import get_policy
+from tarot_lite.problems import Tier
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.settings import load_profile
+from tarot_lite.training import TrainingError, alarms, read_rollouts, train
+
+SETTINGS = replace(
+    load_profile("smoke"), students={"strong": 60}, grpo_steps=5, save_steps=2, prompts_per_step=2, generations=4
+)
+PROBLEMS = toyworld.problems("train", 12, seed=0, tests_per_tier=1)
+CLOCKS = ("step_time", "seconds/scoring", "runtime", "samples_per_second", "steps_per_second", "num_tokens")
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A warmed-up student on disk."""
+    folder = tmp_path_factory.mktemp("student")
+    students.tiny("strong", SETTINGS, folder)
+    return folder
+
+
+def fresh(home):
+    return students.tiny("strong", SETTINGS, home)  # from the cache: the same weights every time
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home, sandbox, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, folder, sandbox)
+
+
+def weights(student):
+    return {name: tensor.clone() for name, tensor in student.model.state_dict().items()}
+
+
+def assert_same_run(result, other):
+    for name, tensor in weights(result.student).items():
+        assert torch.equal(tensor, other.student.model.state_dict()[name]), name
+    columns = [name for name in result.history if not name.endswith(CLOCKS)]
+    pd.testing.assert_frame_equal(result.history[columns], other.history[columns])
+    assert result.rollouts.read_text() == other.rollouts.read_text()
+
+
+def test_the_history_has_a_row_per_step_with_every_signal(undisturbed):
+    history = undisturbed.history
+    assert history["step"].tolist() == [1, 2, 3, 4, 5]
+    assert history["progress"].tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    assert history["phase"].tolist() == [0, 1, 2, 3, 3]  # 20, 40 and 60 %: the published edges
+    expected = {"reward", "suite", "truncated", "no_code", "signal/reward", "seconds/scoring", "kl", "entropy"}
+    assert expected | {f"tier/{tier}" for tier in Tier} | {f"signal/{tier}" for tier in Tier} <= set(history)
+
+
+def test_the_rewards_are_those_of_the_policy_at_the_progress_of_the_step(undisturbed):
+    rollouts = read_rollouts(undisturbed.rollouts)
+    assert set(rollouts["step"]) == {0, 1, 2, 3, 4}
+    for row in rollouts.to_dict("records"):
+        passed = {tier: [row[tier.value] == "passed"] for tier in Tier}
+        assert row["reward"] == get_policy("var").reward(passed, row["step"] / 5)
+    logged = undisturbed.history.set_index("step")["reward"]
+    for step, part in rollouts.groupby("step"):
+        assert logged[step + 1] == pytest.approx(part["reward"].mean(), abs=1e-6)
+
+
+def test_training_changes_the_weights(undisturbed, home):
+    before = weights(fresh(home))
+    assert any(not torch.equal(before[name], tensor) for name, tensor in weights(undisturbed.student).items())
+
+
+def test_the_same_seed_repeats_exactly_and_another_does_not(undisturbed, home, sandbox, tmp_path):
+    again = train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, tmp_path / "again", sandbox)
+    assert_same_run(again, undisturbed)
+    other = train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, tmp_path / "other", sandbox, seed=1)
+    assert other.rollouts.read_text() != undisturbed.rollouts.read_text()
+
+
+KILLED = """
+import os, signal, sys
+from tests import test_training as t
+from tarot_lite.rewards import TierReward
+
+score = TierReward.__call__
+def deadly(self, *args, trainer_state=None, **kwargs):
+    if trainer_state.global_step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score(self, *args, trainer_state=trainer_state, **kwargs)
+TierReward.__call__ = deadly
+with t.Sandbox(workers=1) as sandbox:
+    t.train(t.fresh(t.Path(sys.argv[1])), t.PROBLEMS, t.get_policy("var"), t.SETTINGS, sys.argv[2], sandbox)
+"""
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(undisturbed, home, sandbox, tmp_path):
+    root = Path(__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", KILLED, str(home), str(tmp_path)]
+    killed = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    checkpoint = tmp_path / "checkpoints" / "checkpoint-2"
+    assert (checkpoint / "complete.json").exists()
+    half_written = tmp_path / "checkpoints" / "checkpoint-4"
+    half_written.mkdir()
+    (half_written / "trainer_state.json").write_text("{")
+    with (tmp_path / "rollouts.jsonl").open("a") as file:
+        file.write('{"step": 3, "cut')
+
+    resumed = train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, tmp_path, sandbox)
+    assert resumed.resumed_from == 2
+    assert_same_run(resumed, undisturbed)
+
+
+def test_a_finished_training_is_not_done_twice(undisturbed, home, sandbox):
+    started = time.perf_counter()
+    again = train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, undisturbed.rollouts.parent, sandbox)
+    assert again.resumed_from == SETTINGS.grpo_steps
+    assert_same_run(again, undisturbed)
+    assert time.perf_counter() > started
+
+
+def test_a_folder_of_another_training_is_refused_and_says_how_it_differs(undisturbed, home, sandbox):
+    with pytest.raises(TrainingError, match=r"policy \('var' there, 'flat' now\).*seed \(0 there, 3 now\)"):
+        train(fresh(home), PROBLEMS, get_policy("flat"), SETTINGS, undisturbed.rollouts.parent, sandbox, seed=3)
+
+
+def test_resume_false_forgets(home, sandbox, tmp_path):
+    short = replace(SETTINGS, grpo_steps=2)
+    train(fresh(home), PROBLEMS, get_policy("var"), short, tmp_path, sandbox)
+    anew = train(fresh(home), PROBLEMS, get_policy("flat"), short, tmp_path, sandbox, resume=False)
+    assert anew.resumed_from is None and len(anew.history) == 2
+    assert json.loads((tmp_path / "training.json").read_text())["policy"] == "flat"
+
+
+def test_a_policy_that_rewards_no_tier_of_the_problems_is_refused(home, sandbox, tmp_path):
+    basic_only = [p.with_tests(t for t in p.tests if t.tier is Tier.BASIC) for p in PROBLEMS]
+    with pytest.raises(TrainingError, match="'edge_only' rewards edge, but none of the 12 problems"):
+        train(fresh(home), basic_only, get_policy("edge_only"), SETTINGS, tmp_path, sandbox)
+
+
+def test_prompts_without_room_are_dropped_and_all_too_long_is_refused(home, sandbox, tmp_path):
+    long = replace(PROBLEMS[0], problem_id="long", statement="# " + "even items, " * 400)
+    short = replace(SETTINGS, grpo_steps=1)
+    result = train(fresh(home), [long, *PROBLEMS[1:]], get_policy("flat"), short, tmp_path / "a", sandbox)
+    assert result.dropped_prompts == ("long",)
+    with pytest.raises(TrainingError, match="all 1 prompts are too long"):
+        train(fresh(home), [long], get_policy("flat"), short, tmp_path / "b", sandbox)
+
+
+def test_alarms_name_the_remedy_and_stay_silent_when_all_is_well(undisturbed):
+    well = pd.DataFrame({"truncated": [0.0] * 12, "signal/reward": [0.4] * 12})
+    assert alarms(well) == []
+    [no_signal] = alarms(well.assign(**{"signal/reward": 0.02}))
+    assert "only 2 %" in no_signal and "notebook 03" in no_signal
+    [cut] = alarms(well.assign(truncated=0.5))
+    assert "max_completion_tokens" in cut
