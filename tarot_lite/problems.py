@@ -280,8 +280,8 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
             tier = Tier.from_label(case.get("label"))
         except ProblemError as error:
             raise ProblemError(f"{here}: {error}") from None
-        texts = [_text(case, name, here) for name in ("input", "output")]
-        tests.append(TestCase(*texts, tier=tier, reason=case.get("reason")))
+        given, expected = (_text(case, name, here) for name in ("input", "output"))
+        tests.append(TestCase(given, expected, tier=tier, reason=case.get("reason")))
     gold = row.get("gold_standard_solution")
     fenced = _FENCE.search(gold) if gold else None
     ours = row.get("tarot_lite") or {}

@@ -151,10 +151,11 @@ def train(
         max_tokens=settings.max_completion_tokens,
         on_rollouts=recorder,
     )
+    scorers: list[Any] = [reward, FormatReward()] if settings.format_weight else [reward]
     trainer = GRPOTrainer(
         model=student.model,
         processing_class=student.tokenizer,
-        reward_funcs=[reward, FormatReward()] if settings.format_weight else [reward],
+        reward_funcs=scorers,
         args=_config(settings, folder / "checkpoints", seed),
         train_dataset=Dataset.from_list(rows),
         callbacks=[_MarkComplete(), _Progress(f"GRPO {student.name} · {policy.name}")],
@@ -329,7 +330,7 @@ class _Recorder:
         runs.write_atomic(self.path, "".join(kept))
 
 
-class _MarkComplete(TrainerCallback):  # type: ignore[misc]
+class _MarkComplete(TrainerCallback):
     """Writes a marker last, so that a checkpoint cut short by a kill is never resumed from."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -337,7 +338,7 @@ class _MarkComplete(TrainerCallback):  # type: ignore[misc]
         runs.write_atomic(folder / _COMPLETE, json.dumps({"step": state.global_step}))
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]
+class _Progress(TrainerCallback):
     """One quiet progress bar with the numbers that matter."""
 
     def __init__(self, title: str) -> None:

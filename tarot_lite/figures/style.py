@@ -38,7 +38,7 @@ POLICY_COLOURS: Mapping[str, str] = {
 
 STUDENT_COLOURS: Mapping[str, str] = {"weak": "#56B4E9", "middle": "#009E73", "strong": "#0072B2"}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "font.size": 10,
