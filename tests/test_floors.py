@@ -24,6 +24,7 @@ FLOORS = {
     **dict.fromkeys(("students", "capability", "benchmarks"), 3),
     "training": 4,
     "ablations": 5,
+    "stages": 5.5,  # what the notebooks take from one another; nothing else imports it
     "stages": 5.5,  # what a notebook takes from the stages before it
     "figures": 0.3,  # tables in, figures out: it may know tiers and policies, and no stage
     "report": 0.7,  # what the stages left in the run folder
@@ -31,7 +32,7 @@ FLOORS = {
     "__main__": 6,
 }
 LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "__main__")
-WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "benchmarks", "ablations", "figures")
+WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "benchmarks", "ablations", "stages", "figures")
 
 
 def modules() -> list[Path]:
