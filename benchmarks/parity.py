@@ -209,7 +209,7 @@ def ratios(match: Match, quick: list[Program], rounds: int, size: int) -> list:
     return rows
 
 
-RANDOM_CHECKS = {"HumanEval/38", "HumanEval/50", "HumanEval/53"}
+HELPER_CHECKS = {"HumanEval/38", "HumanEval/50"}
 
 
 def cause_of(program: Program, result: benchmarks.SampleResult, reason: str) -> str:
@@ -223,7 +223,9 @@ def cause_of(program: Program, result: benchmarks.SampleResult, reason: str) -> 
         return "memory or output limit: ours, the peer has a wider one or none"
     if "an object of type" in detail:
         return "the answer is an object that no literal equals; the peer asks the object itself whether it is equal"
-    if program.task_id in RANDOM_CHECKS:
+    if program.task_id in HELPER_CHECKS and program.kind != "canonical":
+        return "the mutant changed the helper that the check encodes with; we check with the published helper"
+    if program.task_id == "HumanEval/53":
         return "the check draws random inputs: other inputs on each side"
     if program.task_id == "HumanEval/32" and reason.endswith("fail"):
         return FIND_ZERO

@@ -23,6 +23,7 @@ _INSIDE = marshal.dumps(
         files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8"),
         "inside.py",
         "exec",
+        dont_inherit=True,
         optimize=2,
     )
 )

@@ -115,7 +115,7 @@ def answer_calls(source: str, entry: str) -> None:
     sys.modules["solution"] = module
     sink = io.StringIO()
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
-        exec(compile(source, "solution.py", "exec"), module.__dict__)
+        exec(compile(source, "solution.py", "exec", dont_inherit=True), module.__dict__)
         for each in arguments:
             try:
                 line = describe(eval(entry, module.__dict__)(*each))

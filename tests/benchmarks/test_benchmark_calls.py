@@ -96,6 +96,11 @@ def test_a_main_block_does_not_run_and_a_shadowed_builtin_does_no_harm(sandbox):
     assert outcomes(sandbox, source, [[1, 2]])[0].text == "[1, 2]"
 
 
+def test_annotations_are_evaluated_as_in_any_program(sandbox):
+    run = sandbox.run(calls.program("def f(x: undefined):\n    return x", "f"), ["[[1]]"])[0]
+    assert run.verdict is Verdict.EXCEPTION and "undefined" in run.error
+
+
 def test_dataclasses_of_a_solution_work(sandbox):
     source = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
     source += "@dataclass\nclass P:\n    x: int\ndef f(x):\n    return P(x).x"
