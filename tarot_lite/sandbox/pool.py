@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -25,6 +26,7 @@ __all__ = ["Sandbox"]
 
 _LONGEST_PROGRAM = 1 << 22
 _LONGEST_INPUT = 1 << 26
+_LONGEST_BATCH, _LARGEST_BATCH = 8, 1 << 15
 
 Job = tuple[str, tuple[str, ...]]
 
@@ -151,14 +153,19 @@ class Sandbox:
         done: dict[Job, list[Execution]] = {}
         failures: list[SandboxError] = []
 
-        def work(job: Job) -> None:
-            try:
-                done[job] = self._execute(job, limits)
-            except SandboxError as failure:
-                done[job] = failure.results
-                failures.append(failure)
+        def work(batch: Sequence[Job]) -> None:
+            if len(batch) > 1:
+                done.update(zip(batch, self._try_batch(batch, limits), strict=False))
+            for job in batch:
+                if job not in done:
+                    try:
+                        done[job] = self._execute(job, limits)
+                    except SandboxError as failure:
+                        done[job] = failure.results
+                        failures.append(failure)
 
-        self._spread(work, distinct, progress)
+        for with_packages in (False, True):
+            self._spread(work, [job for job in distinct if self._mentions_package(job[0]) is with_packages], progress)
         results = [done[job] for job in checked]
         if failures:
             message = f"{len(failures)} of {len(distinct)} programs could not be run; the first: {failures[0]}"
@@ -241,13 +248,9 @@ class Sandbox:
 
     def _execute(self, job: Job, limits: Limits) -> list[Execution]:
         """Run a job, on a second worker if the first one fails."""
-        if os.getpid() != self._owner:  # after a fork of the owner, its workers are not ours to use
-            self._lock = threading.Lock()
-            self._finalizer.detach()
-            self._alive = []
-            self._reset()
+        self._forget_after_fork()
         program, inputs = job
-        with_packages = self._mention is not None and self._mention.search(program) is not None
+        with_packages = self._mentions_package(program)
         places = self._idle[with_packages]
         done: list[wire.Outcome] = []
         failures: list[WorkerFailure] = []
@@ -256,7 +259,8 @@ class Sandbox:
             try:
                 if worker is None:
                     worker = self._start(with_packages)
-                done += worker.execute(_request(program, inputs[len(done) :], limits, self._fresh))
+                [answer] = worker.execute([_request(program, inputs[len(done) :], limits, self._fresh)])
+                done += answer
                 return [_execution(outcome) for outcome in done]
             except WorkerFailure as failure:
                 done += failure.done
@@ -273,6 +277,38 @@ class Sandbox:
         missing = Execution(Verdict.SANDBOX_FAILURE, error=str(cause))
         results = [*map(_execution, done), *[missing] * (len(inputs) - len(done))]
         raise SandboxError(f"the sandbox failed twice on one program: {failures[0]}; then: {cause}", results) from cause
+
+    def _try_batch(self, batch: Sequence[Job], limits: Limits) -> list[list[Execution]]:
+        """Run jobs of one kind on one worker; returns what was finished if the worker fails."""
+        self._forget_after_fork()
+        with_packages = self._mentions_package(batch[0][0])
+        places = self._idle[with_packages]
+        worker = places.get()
+        try:
+            if worker is None:
+                worker = self._start(with_packages)
+            answers = worker.execute([_request(*job, limits, self._fresh) for job in batch])
+        except WorkerFailure as failure:
+            self._discard(worker)
+            worker, answers = None, list(map(list, failure.finished))
+        except BaseException:
+            self._discard(worker)
+            worker = None
+            raise
+        finally:
+            places.put(worker)
+        return [list(map(_execution, answer)) for answer in answers]
+
+    def _mentions_package(self, program: str) -> bool:
+        return self._mention is not None and self._mention.search(program) is not None
+
+    def _forget_after_fork(self) -> None:
+        """After a fork of the owner, its workers are not ours to use."""
+        if os.getpid() != self._owner:
+            self._lock = threading.Lock()
+            self._finalizer.detach()
+            self._alive = []
+            self._reset()
 
     def _start(self, with_packages: bool) -> Worker:
         worker = Worker(self._without, self._packages if with_packages else {})
@@ -295,31 +331,56 @@ class Sandbox:
                 self._alive.remove(worker)
             worker.close()
 
-    def _spread(self, work: Callable[[Job], None], jobs: Sequence[Job], progress: bool) -> None:
-        """Call `work` for every job on as many threads as there are workers."""
+    def _spread(self, work: Callable[[Sequence[Job]], None], jobs: Sequence[Job], progress: bool) -> None:
+        """Call `work` for small batches of jobs on as many threads as there are workers."""
+        if not jobs:
+            return
         bar: Any = None
         if progress:
             from tqdm.auto import tqdm
 
             bar = tqdm(total=len(jobs), desc="sandbox", unit="program", disable=None, file=sys.stderr)
+        waiting = deque(jobs)
+        lock = threading.Lock()
+
+        def drain() -> None:
+            while True:
+                with lock:
+                    batch = _next_batch(waiting, self.workers)
+                if not batch:
+                    return
+                work(batch)
+                if bar is not None:
+                    bar.update(len(batch))
+
         try:
-            if self.workers == 1 or len(jobs) <= 1:
-                for job in jobs:
-                    work(job)
-                    if bar is not None:
-                        bar.update()
+            if self.workers == 1 or len(jobs) == 1:
+                drain()
                 return
             with ThreadPoolExecutor(min(self.workers, len(jobs)), thread_name_prefix="sandbox") as pool:
                 try:
-                    for _ in pool.map(work, jobs):
-                        if bar is not None:
-                            bar.update()
+                    for thread in [pool.submit(drain) for _ in range(self.workers)]:
+                        thread.result()
                 except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    waiting.clear()
                     raise
         finally:
             if bar is not None:
                 bar.close()
+
+
+def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
+    """Take some jobs from the front: fewer towards the end, so that all workers end together, and little text."""
+    batch: list[Job] = []
+    size = 0
+    count = max(1, min(_LONGEST_BATCH, len(waiting) // (2 * workers)))
+    while waiting and len(batch) < count:
+        program, inputs = waiting[0]
+        size += 4 * (len(program) + sum(map(len, inputs)))  # at most four bytes a character
+        if batch and size > _LARGEST_BATCH:
+            break
+        batch.append(waiting.popleft())
+    return batch
 
 
 def _checked_job(program: str, inputs: Sequence[str]) -> Job:

@@ -50,11 +50,12 @@ def find_packages(names: Sequence[str] | None) -> dict[str, str]:
 
 
 class WorkerFailure(Exception):
-    """A worker died, was stopped or talks nonsense.  `done` holds what it had answered of the request."""
+    """A worker died, was stopped or talks nonsense."""
 
-    def __init__(self, message: str, done: Sequence[wire.Outcome] = ()) -> None:
-        super().__init__(message)
-        self.done = list(done)
+    finished: Sequence[Sequence[wire.Outcome]] = ()
+    """Answers to the requests that it had finished."""
+    done: Sequence[wire.Outcome] = ()
+    """What it had answered of the next one."""
 
 
 class Worker:
@@ -91,8 +92,10 @@ class Worker:
         if not self.hello:
             self.hello = json.loads(self._receive(time.monotonic() + _START_SECONDS))
 
-    def execute(self, request: wire.Request) -> list[wire.Outcome]:
-        """Run a request.
+    def execute(self, requests: Sequence[wire.Request]) -> list[list[wire.Outcome]]:
+        """Run requests, sent all at once so that the worker need not wait for us between them.
+
+        Together they should be small (some 64 KiB) if there are several: the worker may be busy answering.
 
         Raises
         ------
@@ -100,20 +103,23 @@ class Worker:
             If the worker, not the program, failed.
         """
         self.wait_until_ready()
-        outcomes: list[wire.Outcome] = []
+        finished: list[list[wire.Outcome]] = []
         try:
             self._socket.settimeout(_START_SECONDS)
-            self._socket.sendall(wire.pack_request(request))
+            self._socket.sendall(b"".join(map(wire.pack_request, requests)))
         except OSError as error:
             raise WorkerFailure(f"the worker could not be reached: {error}{self._last_words()}") from error
-        while len(outcomes) < len(request.inputs):
-            try:
-                body = self._receive(time.monotonic() + request.wall_seconds + _GRACE_SECONDS)
-            except WorkerFailure as failure:
-                failure.done = outcomes
-                raise
-            outcomes += wire.unpack_outcomes(body)
-        return outcomes
+        for request in requests:
+            outcomes: list[wire.Outcome] = []
+            while len(outcomes) < len(request.inputs):
+                try:
+                    body = self._receive(time.monotonic() + request.wall_seconds + _GRACE_SECONDS)
+                except WorkerFailure as failure:
+                    failure.finished, failure.done = finished, outcomes
+                    raise
+                outcomes += wire.unpack_outcomes(body)
+            finished.append(outcomes)
+        return finished
 
     def close(self) -> None:
         """End the worker and everything inside, and reap it."""

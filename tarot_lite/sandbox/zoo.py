@@ -155,7 +155,12 @@ def _attacks() -> list[Attack]:
     add(group, "make a link", "import os\nos.symlink('/etc/passwd', '@SCRATCH@/link')\nprint('LEAK')")
     add(group, "read a secret file", "print('LEAK', open('@SECRET_FILE@').read())", level="landlock")
     add(group, "read /etc/passwd", "print('LEAK', open('/etc/passwd').read())", level="landlock")
-    add(group, "list the root", "import os\nprint('LEAK', os.listdir('/'))", level="landlock")
+    add(
+        group,
+        "list the root",
+        "import os\nif {'home', 'tmp', 'bin', 'boot'} & set(os.listdir('/')):\n    print('LEAK')\nelse:\n    raise OSError",
+        level="landlock",
+    )
     add(
         group,
         "read the environment",

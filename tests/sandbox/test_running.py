@@ -175,6 +175,17 @@ def test_many_programs_keep_their_order_and_equal_ones_run_once(sandbox: Sandbox
     assert sandbox.run_many([]) == []
 
 
+def test_large_and_small_jobs_side_by_side(sandbox: Sandbox) -> None:
+    """Large answers and large questions in one batch must not wait for each other."""
+    program = "text = input()\nprint(len(text) if len(text) > 9 else 'y' * int(text))"
+    inputs = [["60000"] * 20, ["x" * 3_000_000], ["60000"], ["x" * 30_000]] * 8
+    jobs = [(f"{program}  # {number}", text) for number, text in enumerate(inputs)]
+    for (_, texts), runs in zip(jobs, sandbox.run_many(jobs), strict=True):
+        wanted = [len(text) if len(text) > 9 else int(text) for text in texts]
+        got = [int(run.stdout) if len(text) > 9 else len(run.stdout) - 1 for text, run in zip(texts, runs, strict=True)]
+        assert got == wanted
+
+
 def test_the_sandbox_may_be_shared_by_threads(sandbox: Sandbox) -> None:
     seen: dict[int, str] = {}
 

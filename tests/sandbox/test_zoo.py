@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +13,22 @@ from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import LEVELS, Limits, Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Attack, Stage
 
-# What a container, or a kernel without Landlock, would leave of a full sandbox.
-SETUPS = {"all": (), "no namespaces": ("namespaces",), "seccomp alone": ("namespaces", "landlock", "user")}
-
-
-@pytest.fixture(scope="module", params=SETUPS)
-def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """One sandbox for each setup; skipped where the machine lacks seccomp, without which hostile programs must not run."""
-    with Sandbox(workers=1, limits=LIMITS, without=SETUPS[request.param]) as sandbox:
-        if not sandbox.report().reaches("seccomp"):
-            pytest.skip(f"this machine only gives the level {sandbox.report().level}")
-        yield sandbox
-
-
 LIMITS = Limits(cpu_seconds=0.3, wall_seconds=0.8, memory_mb=256, output_kb=64)
 
 
 def resources() -> tuple[int, set[str], set[int]]:
-    gc.collect()
     places = ["/tmp", "/dev/shm"]
     files = {f"{place}/{name}" for place in places if os.path.isdir(place) for name in os.listdir(place)}
     return len(os.listdir("/proc/self/fd")), files, set(descendants())
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """A sandbox with all that the machine gives; skipped without seccomp, where hostile programs must not run."""
+    with Sandbox(workers=1, limits=LIMITS) as sandbox:
+        if not sandbox.report().reaches("seccomp"):
+            pytest.skip(f"this machine only gives the level {sandbox.report().level}")
+        yield sandbox
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.group}: {attack.name}")
@@ -86,3 +80,19 @@ def test_attacks_on_one_test_leave_the_next_test_right(stage: Stage) -> None:
             if (runs[1].verdict, runs[1].stdout) != (Verdict.PASSED, "x\n"):
                 wrong.append((attack.name, runs[1]))
     assert not wrong
+
+
+# What a container, or a kernel without Landlock, would leave of a full sandbox.
+@pytest.mark.parametrize("left_out", [["namespaces"], ["landlock"], ["namespaces", "landlock", "user"]], ids=" ".join)
+def test_the_zoo_fails_with_fewer_layers(stage: Stage, left_out: list[str]) -> None:
+    problem = stage.problem()
+    with Sandbox(workers=2, limits=LIMITS, without=left_out) as box:
+        report = box.report()
+        if not report.reaches("seccomp"):
+            pytest.skip(f"this machine only gives the level {report.level}")
+        attacks = [attack for attack in ATTACKS if report.reaches(attack.level)]
+        results = box.judge_many((problem, attack.program(stage)) for attack in attacks)
+        assert box.judge(problem, f"print({stage.answer!r})")[0].passed
+    for attack, [result] in zip(attacks, results, strict=True):
+        assert result.verdict in attack.verdicts, (attack.name, result.execution)
+        assert "LEAK" not in result.execution.stdout, (attack.name, result.execution)

@@ -12,6 +12,7 @@ import _thread
 import atexit
 import builtins
 import io
+import opcode
 import os
 import resource
 import sys
@@ -33,7 +34,8 @@ __all__ = [
     "warm_up",
 ]
 
-__builtins__ = dict(vars(builtins))  # the functions below keep these, whatever a program does to the originals
+# The functions below keep these builtins, whatever a program does to the originals.
+globals()["__builtins__"] = dict(vars(builtins))
 
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
@@ -49,6 +51,7 @@ Snapshots = Mapping[str, dict[str, Any]]
 
 _STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
 _FILENAME = "program.py"
+_IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _STREAMS = ("stdin", "stdout", "stderr")
 _WARM_UPS = 20
 
@@ -86,29 +89,38 @@ def warm_up() -> None:
         setattr(sys, name, value)
 
 
-def names_in(code: types.CodeType) -> set[str]:
-    """Every global, attribute and module name that a code object and those nested in it mention.
+def names_in(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """Every global and attribute name that a code object and those nested in it mention, and the modules they import.
 
     Examples
     --------
-    >>> sorted(names_in(compile("import math\\ndef f(x): return math.floor(x).real", "p", "exec")))
-    ['f', 'floor', 'math', 'real']
+    >>> names, modules = names_in(compile("import os.path\\ndef f(x): return x.real", "p", "exec"))
+    >>> sorted(names), modules
+    (['f', 'os', 'os.path', 'real'], {'os'})
     """
     names: set[str] = set()
+    modules: set[str] = set()
     stack = [code]
     while stack:
         code = stack.pop()
         names.update(code.co_names)
+        operations, arguments = code.co_code[::2], code.co_code[1::2]
+        at = operations.find(_IMPORT_NAME)
+        while at >= 0:
+            index = arguments[at]
+            if at and operations[at - 1] == _EXTENDED_ARG:
+                index += arguments[at - 1] << 8
+            modules.add(code.co_names[index].partition(".")[0])
+            at = operations.find(_IMPORT_NAME, at + 1)
         stack.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return names
+    return names, modules
 
 
 class _Reuse:
     """Decides whether this process may run the program again."""
 
     def __init__(self, code: types.CodeType, snapshots: Snapshots, memory: int) -> None:
-        names = names_in(code)
-        modules = {name.partition(".")[0] for name in names} & sys.stdlib_module_names
+        names, modules = names_in(code)
         self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
         watched = (modules | {"builtins"}) - {"sys"}
         self._watched = {name: snapshots[name] for name in watched if name in snapshots}

