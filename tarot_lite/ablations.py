@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import logging
 import multiprocessing
 import os
 import threading
@@ -18,13 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from tarot_lite import runs
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
-from tarot_lite.settings import Settings, notebook_folder
+from tarot_lite.settings import Settings, load_profile, notebook_folder
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
 __all__ = [
@@ -128,8 +130,13 @@ def run_cells(
     list of Outcome
         In the order of `cells`.
     """
-    overrides = {f.name: getattr(settings, f.name) for f in dataclasses.fields(Settings)}
-    overrides |= {"reports": str(parent / "cells"), "parent": str(parent)}
+    plain = load_profile(settings.profile)
+    overrides = {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(Settings)
+        if getattr(settings, field.name) != getattr(plain, field.name)
+    }
+    overrides |= {"profile": settings.profile, "reports": str(parent / "cells"), "parent": str(parent)}
     own = executor is None
     pool = executor or ProcessPoolExecutor(
         settings.jobs, multiprocessing.get_context("spawn"), initializer=_follow_parent, initargs=(os.getpid(),)
@@ -329,11 +336,12 @@ def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def _run_cell(cell: Cell, overrides: dict[str, object]) -> Outcome:
+def _run_cell(cell: Cell, overrides: dict[str, Any]) -> Outcome:
     """Run one cell in this process; what goes wrong in it is returned, not raised."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter that has no default there
     started = time.perf_counter()
     folder = Path(str(overrides["reports"])) / cell.name
     parameters = overrides | {
@@ -342,7 +350,7 @@ def _run_cell(cell: Cell, overrides: dict[str, object]) -> Outcome:
         "policy": cell.policy,
         "training_seed": cell.seed,
     }
-    if runs.is_done(folder, STAGE, Settings(**parameters)):  # type: ignore[arg-type]
+    if runs.is_done(folder, STAGE, load_profile(**parameters)):
         return Outcome(cell, "kept", 0.0)
     output = folder / STAGE / "notebook.ipynb"
     output.parent.mkdir(parents=True, exist_ok=True)

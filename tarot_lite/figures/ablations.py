@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tarot_lite.figures.style import POLICY_COLOURS, TIER_COLOURS, new_figure, note
@@ -35,7 +38,8 @@ def gain_bars(gains: pd.DataFrame) -> Figure:
         plot.set_title(f"{student} student")
         plot.tick_params(axis="x", rotation=30)
         plot.grid(False, axis="x")
-    axes[0][0].set_ylabel("held-out pass@1, whole suite (%)")
+    axes[0][0].set(ylabel="held-out pass@1, whole suite (%)")
+    _leave_room(axes[0])
     note(axes[0][0], "bars: 95 % interval of the gain, over problems and seeds")
     return figure
 
@@ -76,6 +80,7 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
                 plot.plot(100 * smooth, color=POLICY_COLOURS[policy], alpha=0.85, label=policy if number == 0 else None)
         plot.set(title=f"{student} student", xlabel="GRPO step")
     axes[0][0].set_ylabel("whole suite passed (%)")
+    _leave_room(axes[0])
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     return figure
 
@@ -105,6 +110,13 @@ def tier_table(heldout: pd.DataFrame) -> Figure:
         plot.set_title(f"{student} student")
         plot.grid(False, axis="x")
     axes[0][0].set_ylabel("held-out pass@1 (%)")
+    _leave_room(axes[0])
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
     return figure
+
+
+def _leave_room(panels: Iterable[Axes]) -> None:
+    """Let percentages begin at 0 and end at 5 or more, so that nothing looks like something only when it is."""
+    panels = list(panels)
+    panels[0].set_ylim(0, max(5.0, *(panel.get_ylim()[1] for panel in panels)))

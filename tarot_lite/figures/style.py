@@ -86,4 +86,4 @@ def note(axes: Axes, text: str) -> None:
 
 def legend_below(axes: Axes, columns: int = 4, **options: Any) -> None:
     """Put the legend under the axes, where it hides no data."""
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, **options)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, frameon=False, **options)
