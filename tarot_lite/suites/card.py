@@ -54,7 +54,7 @@ unmeasured (the reference is too slow), {rejected} were rejected. The suites hol
 - Mutation score of the suites: {kept_score}; of the given tests: {given_score}.
 - Coverage of the reference: lines {line_coverage}, branches {branch_coverage}.
 - Agreement of given labels with measured difficulty: rank correlation {spearman} over {label_tests} tests;
-  {concordant} of {label_pairs} pairs within a problem are in the labels' order.
+  {concordant} ({concordant_low} – {concordant_high}) of {label_pairs} pairs within a problem are in the labels' order.
 
 ## What was rejected
 

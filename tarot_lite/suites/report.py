@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from tarot_lite.problems import Problem, Tier, from_row
 from tarot_lite.runs import write_atomic
-from tarot_lite.suites.calibration import wilson
 
 if TYPE_CHECKING:
     import pandas
@@ -86,18 +85,16 @@ class SuiteReport:
         return _frame(rows, ["problem_id", "source", "reason", "detail", "input"])
 
     def tier_table(self) -> pandas.DataFrame:
-        """One row a tier: tests in the suites, their mean difficulty, the share of problems that have the tier."""
+        """One row a tier: tests in the suites, their mean difficulty (95 % interval: bootstrap over problems), and the
+        share of problems that have the tier."""
         calibrated = [record for record in self.records if record["status"] == "built"]
         rows = []
         for tier in Tier:
             tests = [test for record in calibrated for test in _kept(record) if test["tier"] == tier.value]
             having = sum(any(test["tier"] == tier.value for test in _kept(record)) for record in calibrated)
             mean = _mean([test["difficulty"] for test in tests])
-            rejected = sum(test["rejects"] for test in tests)
-            tried = sum(
-                record["wrong"] for record in calibrated for test in _kept(record) if test["tier"] == tier.value
-            )
-            low, high = wilson(rejected, tried)
+            by_problem = [[t["difficulty"] for t in _kept(record) if t["tier"] == tier.value] for record in calibrated]
+            low, high = _bootstrap([(sum(values), len(values)) for values in by_problem])
             rows.append(
                 {
                     "tier": tier.value,
@@ -105,8 +102,8 @@ class SuiteReport:
                     "share": having / len(calibrated) if calibrated else None,
                     "tests": len(tests),
                     "difficulty": mean,
-                    "low": low if tests else None,
-                    "high": high if tests else None,
+                    "low": low,
+                    "high": high,
                 }
             )
         return _frame(rows, ["tier", "problems", "share", "tests", "difficulty", "low", "high"])
@@ -166,13 +163,15 @@ class SuiteReport:
         Returns
         -------
         dict
-            ``label_pairs`` of labelled tests of one problem with different labels (basic, intermediate, complex) and different
-            difficulty, ``concordant`` share of them in which the higher label is harder, ``spearman`` rank correlation
-            of label and difficulty over all of them, ``label_tests`` their number.  None without such tests.
+            ``label_pairs`` of labelled tests of one problem with different labels (basic, intermediate, complex) and
+            different difficulty; ``concordant`` share of them in which the higher label is harder, with its 95 %
+            interval ``concordant_low``, ``concordant_high`` (bootstrap over problems); ``spearman`` rank correlation of
+            label and difficulty over all of them, ``label_tests`` their number.  None without such tests.
         """
         ranks, difficulties = [], []
-        concordant = pairs = 0
+        by_problem = []
         for record in self.records:
+            concordant = pairs = 0
             tests = [test for test in record.get("tests", ()) if _has_ladder_label(test)]
             ranks += [Tier(test["given"]).rank for test in tests]
             difficulties += [test["difficulty"] for test in tests]
@@ -181,10 +180,15 @@ class SuiteReport:
                     if Tier(one["given"]).rank < Tier(two["given"]).rank and one["difficulty"] != two["difficulty"]:
                         pairs += 1
                         concordant += one["difficulty"] < two["difficulty"]
+            by_problem.append((concordant, pairs))
+        low, high = _bootstrap(by_problem)
+        pairs = sum(pairs for _, pairs in by_problem)
         return {
             "label_tests": len(ranks),
             "label_pairs": pairs,
-            "concordant": concordant / pairs if pairs else None,
+            "concordant": sum(agreeing for agreeing, _ in by_problem) / pairs if pairs else None,
+            "concordant_low": low,
+            "concordant_high": high,
             "spearman": _spearman(ranks, difficulties),
         }
 
@@ -283,6 +287,19 @@ def _ordered(tests: Sequence[tuple[str | None, float | None]]) -> bool | None:
 
 def _has_ladder_label(test: dict[str, Any]) -> bool:
     return test["given"] not in (None, "edge") and test["difficulty"] is not None
+
+
+def _bootstrap(ratios: Sequence[tuple[float, float]], resamples: int = 2000) -> tuple[float | None, float | None]:
+    """95 % interval of sum of numerators / sum of denominators, over problems drawn with replacement."""
+    import numpy as np
+
+    values = np.array([pair for pair in ratios if pair[1]], dtype=float).reshape(-1, 2)
+    if not len(values):
+        return None, None
+    draws = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    sums = values[draws].sum(axis=1)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
