@@ -95,7 +95,7 @@ class Mutation:
     >>> from tarot_lite.problems import TestCase
     >>> problem = Problem("p", "Add n numbers.", (TestCase("3\\n5 1 2\\n", "8"), TestCase("2\\n7 7\\n", "14")))
     >>> [proposal.input for proposal in Mutation(3).propose(problem, seed=0)]
-    ['1\\n5\\n', '2\\n10 1\\n', '3\\n1 2 5\\n']
+    ['1\\n5\\n', '3\\n5 5 5\\n', '2\\n10 1\\n']
     """
 
     count: int = 24
