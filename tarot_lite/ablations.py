@@ -339,27 +339,23 @@ def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
 def _run_cell(cell: Cell, overrides: dict[str, Any]) -> Outcome:
     """Run one cell in this process; what goes wrong in it is returned, not raised."""
     import papermill
-    from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter that has no default there
     started = time.perf_counter()
     folder = Path(str(overrides["reports"])) / cell.name
-    parameters = overrides | {
-        "run": cell.name,
-        "student": cell.student,
-        "policy": cell.policy,
-        "training_seed": cell.seed,
-    }
-    if runs.is_done(folder, STAGE, load_profile(**parameters)):
-        return Outcome(cell, "kept", 0.0)
-    output = folder / STAGE / "notebook.ipynb"
-    output.parent.mkdir(parents=True, exist_ok=True)
+    own = {"run": cell.name, "student": cell.student, "policy": cell.policy, "training_seed": cell.seed}
+    parameters = json.loads(json.dumps(overrides | own))
     try:
-        papermill.execute_notebook(
-            notebook_folder() / f"{STAGE}.ipynb", output, json.loads(json.dumps(parameters)), progress_bar=False
-        )
-    except PapermillExecutionError as error:
-        return Outcome(cell, "failed", time.perf_counter() - started, str(error))
+        given = {name: value for name, value in parameters.items() if name != "profile"}
+        if runs.is_done(folder, STAGE, load_profile(parameters["profile"], **given)):
+            return Outcome(cell, "kept", 0.0)
+        output = folder / STAGE / "notebook.ipynb"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        papermill.execute_notebook(notebook_folder() / f"{STAGE}.ipynb", output, parameters, progress_bar=False)
+        if not (output.parent / "done.json").exists():
+            raise RuntimeError(f"the notebook ended without finishing its stage; see {output}")
+    except Exception as error:  # whatever it is, the other cells go on
+        return Outcome(cell, "failed", time.perf_counter() - started, f"{type(error).__name__}: {error}")
     return Outcome(cell, "done", time.perf_counter() - started)
 
 

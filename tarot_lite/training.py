@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from trl import GRPOConfig, GRPOTrainer
@@ -139,6 +142,8 @@ def train(
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_identity(folder, _identity(student, problems, policy, settings, seed))
+    checkpoint = _last_complete(folder / "checkpoints")
+    resumed_from = _step(checkpoint) if checkpoint else None
     rows, dropped = _prompt_rows(student, problems, policy, settings.max_completion_tokens)
     recorder = _Recorder(folder / "rollouts.jsonl", settings.completions_every)
     reward = TierReward(
@@ -162,13 +167,16 @@ def train(
     )
     for noisy in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(noisy)
-    checkpoint = _last_complete(folder / "checkpoints")
-    resumed_from = _step(checkpoint) if checkpoint else None
     recorder.forget_from(resumed_from or 0)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if checkpoint and resumed_from == settings.grpo_steps:  # the trainer would take one step more
+        log = _take_over(checkpoint, student)
+    else:
+        with _quiet_about_tied_weights():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        log = trainer.state.log_history
     return TrainingResult(
         student=student,
-        history=_history(trainer.state.log_history, settings.grpo_steps),
+        history=_history(log, settings.grpo_steps),
         rollouts=recorder.path,
         resumed_from=resumed_from,
         seconds=time.perf_counter() - started,
@@ -371,6 +379,28 @@ def _last_complete(checkpoints: Path) -> Path | None:
         shutil.rmtree(broken)
         found.remove(broken)
     return found[-1] if found else None
+
+
+def _take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:
+    """Give the student the weights of a finished training; returns its log."""
+    student.model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
+    student.model.tie_weights()  # a tied head is not in the file
+    log: list[dict[str, Any]] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))[
+        "log_history"
+    ]
+    return log
+
+
+@contextmanager
+def _quiet_about_tied_weights() -> Iterator[None]:
+    """On resuming, the trainer warns that a tied head is missing from the checkpoint, as it must be."""
+    logger = logging.getLogger("transformers.trainer")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _history(log: list[dict[str, Any]], steps: int) -> pd.DataFrame:

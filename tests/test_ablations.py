@@ -1,0 +1,112 @@
+"""The grid really run on tiny students, and its statistics on tables whose answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tarot_lite import ablations
+from tarot_lite.ablations import Cell
+from tarot_lite.settings import load_profile
+
+SMALL = replace(load_profile("smoke"), students={"weak": 2}, grpo_steps=1, save_steps=1, heldout_problems=4, jobs=2)
+
+
+@pytest.fixture(scope="module")
+def grid_run(tmp_path_factory):
+    parent = tmp_path_factory.mktemp("run")
+    cells = [Cell("weak", "flat", 0), Cell("weak", "nonsense", 0), Cell("weak", "flat", 1)]
+    seen = []
+    return parent, cells, ablations.run_cells(cells, SMALL, parent, on_outcome=seen.append), seen
+
+
+def test_a_failed_cell_is_told_with_its_cause_and_the_others_go_on(grid_run):
+    _, cells, outcomes, seen = grid_run
+    assert [outcome.cell for outcome in outcomes] == cells
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"], outcomes
+    assert "policy 'nonsense' is unknown" in outcomes[1].error
+    assert {outcome.cell for outcome in seen} == set(cells)
+
+
+def test_finished_cells_are_kept_and_collected_with_their_names(grid_run):
+    parent, cells, _, _ = grid_run
+    again = ablations.run_cells([cells[0]], SMALL, parent)
+    assert [outcome.status for outcome in again] == ["kept"]
+    heldout = ablations.collect_heldout(parent, cells)
+    assert set(heldout["seed"]) == {0, 1} and set(heldout["policy"]) == {"flat"}
+    assert len(heldout) == 2 * 4 * 5  # cells x problems x (tiers and suite)
+    assert ablations.collect_histories(parent, cells).groupby("seed").size().to_dict() == {0: 1, 1: 1}
+    assert (parent / "students").is_dir() and not (parent / "cells" / cells[0].name / "students").exists()
+
+
+def test_a_cell_with_other_settings_is_run_again(grid_run):
+    parent, cells, _, _ = grid_run
+    other = ablations.run_cells([cells[2]], replace(SMALL, learning_rate=1e-5, parent=None), parent)
+    assert other[0].status == "failed" and "holds another training" in other[0].error
+
+
+def table(student, policy, before, after, seeds=(0,)):
+    rows = [
+        {"student": student, "policy": policy, "seed": seed, "problem_id": f"p{i}", "measure": "suite"}
+        | {"before": b, "after": a}
+        for seed in seeds
+        for i, (b, a) in enumerate(zip(before, after, strict=True))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_gains_and_contrasts_are_paired_by_problem():
+    spread = np.linspace(0, 0.8, 40)  # problems differ far more than the policies do
+    heldout = pd.concat(
+        [
+            table("strong", "uni", spread, spread + 0.05, seeds=(0, 1)),
+            table("strong", "var_asce_rev", spread, spread + 0.15, seeds=(0, 1)),
+        ]
+    )
+    gains = ablations.gains(heldout).set_index("policy")
+    assert gains.loc["uni", ["gain", "low", "high"]].tolist() == pytest.approx([0.05] * 3)
+    assert gains.loc["uni", "seeds"] == 2
+    [row] = ablations.contrasts(heldout).to_dict("records")
+    assert (row["first"], row["second"]) == ("var_asce_rev", "uni")
+    assert [row["estimate"], row["low"], row["high"]] == pytest.approx([0.10] * 3) and row["p"] < 0.001
+
+
+def test_claims_carry_the_verdict_of_their_interval():
+    spread = np.linspace(0, 0.5, 40)
+    heldout = pd.concat(
+        [
+            table("strong", "uni", spread, spread + 0.12),
+            table("strong", "var_asce_rev", spread, spread + 0.30),
+            table("weak", "uni", spread, spread),
+            table("weak", "var_asce_rev", spread, spread + 0.05),
+        ]
+    )
+    claims = ablations.claims(ablations.gains(heldout), ablations.contrasts(heldout))
+    verdicts = {claim["claim"]: claim["verdict"] for claim in claims}
+    assert verdicts["The more capable student gains more from var_asce_rev than from uni"] == "holds"
+    assert verdicts["The less capable student (weak) gains more from uni than from var_asce_rev"] == "does not hold"
+    assert sum(claim.startswith("GRPO raises") and "uni" in claim for claim in verdicts) == 1
+    text = ablations.summary_text(ablations.gains(heldout), ablations.contrasts(heldout))
+    assert "**strong**" in text and "+30.0 [+30.0, +30.0]" in text
+
+
+def test_no_difference_is_called_undecided_and_inside_the_noise():
+    rng = np.random.default_rng(0)
+    before = rng.random(30) * 0.5
+    noisy = [before + rng.normal(0, 0.2, 30) for _ in range(2)]
+    heldout = pd.concat([table("strong", "uni", before, noisy[0]), table("strong", "var_asce_rev", before, noisy[1])])
+    gains, contrasts = ablations.gains(heldout), ablations.contrasts(heldout)
+    [claim] = [c for c in ablations.claims(gains, contrasts) if c["claim"].startswith("The more capable")]
+    assert claim["verdict"] == "undecided"
+    assert "No two curricula differ beyond the noise" in ablations.summary_text(gains, contrasts)
+
+
+def test_a_missing_side_of_a_contrast_is_named():
+    with pytest.raises(ValueError, match="student 'strong' with policy 'uni'"):
+        ablations.contrast(table("strong", "flat", [0.0], [1.0]), "strong", "uni", "flat")
+
+
+def test_the_grid_is_the_profiles():
+    cells = ablations.grid(load_profile("cpu"))
+    assert len(cells) == len(set(cells)) == 6 and {cell.student for cell in cells} == {"weak", "strong"}
