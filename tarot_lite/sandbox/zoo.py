@@ -314,6 +314,9 @@ def _attacks() -> list[Attack]:
         _TIMEOUT,
         _EXCEPTION,
     )
+    lie = "import os\nfor number in range(3, 300):\n    try:\n        os.write(number, {word!r})\n    except OSError:\n        pass\nos._exit({code})"
+    add(group, "claiming to be ready, then leaving", lie.format(word=b"co", code=0), _WRONG)
+    add(group, "claiming that the sandbox failed", lie.format(word=b"f no walls", code=1))
     add(
         group,
         "walking frames",

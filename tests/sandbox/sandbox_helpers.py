@@ -16,9 +16,13 @@ def descendants(pid: int | None = None) -> list[int]:
     found, stack = [], [os.getpid() if pid is None else pid]
     while stack:
         parent = stack.pop()
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        try:
+            tasks = os.listdir(f"/proc/{parent}/task")
+        except OSError:
+            continue
+        for task in tasks:
             try:
-                children = [int(word) for word in task.read_text().split()]
+                children = [int(word) for word in Path(f"/proc/{parent}/task/{task}/children").read_text().split()]
             except OSError:
                 continue
             found += children

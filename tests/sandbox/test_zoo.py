@@ -75,8 +75,9 @@ def test_attacks_on_one_test_leave_the_next_test_right(stage: Stage) -> None:
                 )
             )
         for attack, runs in zip(ATTACKS, box.run_many(jobs), strict=True):
-            if attack.name == "writing to the sandbox's channel":
-                continue  # it says that it is ready while it is not, and so harms its own next test
+            if "import os\nfor number in range(3, 300)" in attack.source:
+                assert runs[1].verdict is not Verdict.SANDBOX_FAILURE
+                continue  # it lies on the sandbox's own channel, and may harm its own next test
             if (runs[1].verdict, runs[1].stdout) != (Verdict.PASSED, "x\n"):
                 wrong.append((attack.name, runs[1]))
     assert not wrong

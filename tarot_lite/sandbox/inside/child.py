@@ -26,7 +26,6 @@ __all__ = [
     "CLEAN",
     "ENDED",
     "FAILED",
-    "STARTED",
     "Snapshots",
     "names_in",
     "serve",
@@ -40,12 +39,8 @@ globals()["__builtins__"] = dict(vars(builtins))
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
 
-STARTED, FAILED, CLEAN, ENDED = b"s", b"f", b"c", b"e"
-"""First byte of a child's message.
-
-The very first one says whether the child could be confined (a later ``FAILED`` would be the program's own
-doing); then, for every test: ready for another one, or at its end.
-"""
+FAILED, CLEAN, ENDED = b"f", b"c", b"e"
+"""First byte of a child's message: could not be confined, ready for another test, or at its end."""
 
 Snapshots = Mapping[str, dict[str, Any]]
 
@@ -171,6 +166,7 @@ def seed_random() -> None:
 def serve(
     program: bytes,
     channel: int,
+    started: int,
     confine: Callable[[], None],
     snapshots: Snapshots,
     memory: int,
@@ -184,6 +180,8 @@ def serve(
         UTF-8 source.
     channel
         Descriptor of this child's end of the channel.
+    started
+        Descriptor to say on that the child is confined; closed before the program runs, so that it cannot be forged.
     confine
         Applies the limits of this child.
     snapshots
@@ -195,15 +193,17 @@ def serve(
     """
     try:
         os.dup2(channel, CHANNEL)
+        os.dup2(started, _FIRST_FREE)
         os.dup2(0, _STDIN_COPY)
         os.dup2(1, _STDOUT_COPY)
-        os.closerange(_FIRST_FREE, 4096)
+        os.closerange(_FIRST_FREE + 1, 4096)
         confine()
+        os.write(_FIRST_FREE, b"s")
+        os.close(_FIRST_FREE)
     except BaseException as error:
-        os.write(channel, FAILED + repr(error).encode())
+        os.write(CHANNEL, FAILED + repr(error).encode())
         os._exit(1)
     try:
-        os.write(CHANNEL, STARTED)
         code = _compile(program)
         reuse = _Reuse(code, snapshots, memory) if more else None
         while True:

@@ -6,6 +6,7 @@ end of its socket closes.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import math
@@ -62,6 +63,8 @@ class Zygote:
         for number in range(child.CHANNEL + 1):  # 0 and 1 become a test's files; 3 to 5 stay free for the child
             if number != self._null:
                 os.dup2(self._null, number)
+        self._started = os.pipe()
+        os.set_blocking(self._started[0], False)
         self._poll = select.poll()
         self._poll.register(control.fileno(), 0)  # hang-up only
         self._fork = _plain_fork()
@@ -72,7 +75,7 @@ class Zygote:
         self._pid = 0
         self._channel: socket.socket | None = None
         self._cpu_before = 0.0
-        self._is_ready = self._is_started = False
+        self._is_ready = self._was_confined = False
         child.seed_random()
 
     def serve(self) -> NoReturn:
@@ -130,15 +133,18 @@ class Zygote:
                 _refill(text)
                 self._cpu_before = _cpu_clock(self._pid)
                 assert self._channel is not None
-                self._channel.send(b"+" if more else b".")
+                with contextlib.suppress(OSError):  # a child that said it was ready and went away
+                    self._channel.send(b"+" if more else b".")
             else:
                 self._spawn(request, text, more)
             message, limit = self._watch(request, started)
             self._is_ready = message[:1] == child.CLEAN and not limit
-            if message and _LINUX:  # it is killed and reaped only after the answer was sent
+            if message[:1] in (child.CLEAN, child.ENDED) and _LINUX:  # killed and reaped after the answer was sent
                 cpu, status = _cpu_clock(self._pid) - self._cpu_before, None
             else:
                 cpu, status = self._kill()
+                if not self._was_confined and not limit:
+                    raise RuntimeError(f"a child could not be confined: {message[1:].decode(errors='replace')}")
             was_killed = status is not None and not message and not limit and os.WIFSIGNALED(status)
             if not (was_killed and attempt == 1 and os.WTERMSIG(status or 0) == signal.SIGKILL):
                 break  # else it was not our doing: perhaps the machine ran out of memory
@@ -162,11 +168,12 @@ class Zygote:
             os.lseek(0, 0, os.SEEK_SET)
         ours, theirs = socket.socketpair()
         self._cpu_before = 0.0
-        self._is_started = False
         pid = self._fork()
         if pid == 0:
             confine = lambda: self._limit(request)  # noqa: E731
-            child.serve(request.program, theirs.fileno(), confine, self._snapshots, request.memory, more)
+            child.serve(
+                request.program, theirs.fileno(), self._started[1], confine, self._snapshots, request.memory, more
+            )
         theirs.close()
         self._pid, self._channel = pid, ours
         self._poll.register(ours.fileno(), select.POLLIN)
@@ -206,13 +213,7 @@ class Zygote:
                     message = self._channel.recv(2048)
                 except ConnectionResetError:
                     message = b""
-                if self._is_started:
-                    return message, ""
-                if message[:1] != child.STARTED:
-                    raise RuntimeError(f"a child could not be confined: {message[1:].decode(errors='replace')}")
-                self._is_started = True
-                if len(message) > 1:
-                    return message[1:], ""
+                return message, ""
             used = _cpu_clock(self._pid) - self._cpu_before
 
     def _kill(self) -> tuple[float, int]:
@@ -225,6 +226,10 @@ class Zygote:
         os.kill(self._pid, signal.SIGKILL)
         _, status, usage = os.wait4(self._pid, 0)
         self._pid, self._channel = 0, None
+        try:
+            self._was_confined = os.read(self._started[0], 1) != b""
+        except BlockingIOError:
+            self._was_confined = False
         if self._sweep is not None:
             self._sweep()
         return usage.ru_utime + usage.ru_stime - self._cpu_before, status
