@@ -215,7 +215,7 @@ def compare(runners: dict[str, Any], jobs: list[Job], rounds: int, size: int, ba
         runner.run(jobs[:WORKERS])
     for number in range(rounds):
         part = [jobs[(number * size + index) % len(jobs)] for index in range(size)]
-        part = [{**job, "program": job["program"] + f"\n# {number}"} for job in part]
+        part = [{**job, "program": job["program"] + f"\n# {number} {place}"} for place, job in enumerate(part)]
         tests.append(sum(len(job["inputs"]) for job in part))
         names = list(runners)
         for name in names[number % len(names) :] + names[: number % len(names)]:

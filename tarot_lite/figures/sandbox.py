@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from tarot_lite.figures.style import new_figure
 
-__all__ = ["fate_figure", "speed_figure", "stages_figure"]
+__all__ = ["fate_figure", "speed_figure", "stages_figure", "verdicts_figure"]
 
 _OURS, _FLOOR, _OTHER = "#0072B2", "#009E73", "#BBBBBB"
 _FATE_COLOURS = {
@@ -95,4 +95,23 @@ def fate_figure(
     axis.invert_yaxis()
     axis.set_xlabel("attacks")
     axis.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
+    return figure
+
+
+def verdicts_figure(zoo: pd.DataFrame) -> Figure:
+    """How often each verdict came out in the zoo, by group of attacks.
+
+    Parameters
+    ----------
+    zoo
+        ``group`` and ``verdict``, one row an attack.
+    """
+    figure, axis = new_figure(7.0, 3.0)
+    counts = pd.crosstab(zoo["verdict"], zoo["group"])[list(zoo["group"].unique())]
+    left = pd.Series(0, index=counts.index)
+    for group, colour in zip(counts.columns, ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7"), strict=False):
+        axis.barh(counts.index, counts[group], left=left, label=group, color=colour)
+        left = left + counts[group]
+    axis.set_xlabel("attacks")
+    axis.legend(fontsize=8)
     return figure

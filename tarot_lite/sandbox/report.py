@@ -30,6 +30,7 @@ _PROTECTS = {
     "landlock": "of all files only the Python library can be read; no TCP; no signals out",
     "seccomp": "no new processes, no exec, no signals, no sockets, no tracing, no file changed by name",
 }
+_NOT_NEEDED = "not needed by root"
 _NAMESPACES = ("pid namespace", "mount namespace", "network namespace", "ipc namespace", "root of its own")
 
 
@@ -74,7 +75,7 @@ class SandboxReport:
     @property
     def missing(self) -> tuple[Layer, ...]:
         """The layers that could not be had (a user namespace is no loss to root)."""
-        return tuple(layer for layer in self.layers if not layer.present and layer.detail != "not needed by root")
+        return tuple(layer for layer in self.layers if not layer.present and layer.detail != _NOT_NEEDED)
 
     def reaches(self, level: str) -> bool:
         """Whether this is at least `level`.
@@ -91,7 +92,7 @@ class SandboxReport:
         return [
             {
                 "layer": layer.name,
-                "stands": "yes" if layer.present else "no",
+                "stands": "yes" if layer.present else "not needed" if layer.detail == _NOT_NEEDED else "no",
                 "protects": layer.protects,
                 "detail": layer.detail,
             }
