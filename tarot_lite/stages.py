@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from tarot_lite import ablations, runs, toyworld
 from tarot_lite.problems import Problem, from_row
 from tarot_lite.sandbox import Limits, Sandbox
+from tarot_lite.statistics import Interval, verdict_of
 
 if TYPE_CHECKING:
     from tarot_lite.capability import Profile
     from tarot_lite.students import Student
 
-__all__ = ["choice", "measure", "problems", "run_grid", "sandbox", "student"]
+__all__ = ["choice", "claim", "measure", "problems", "run_grid", "sandbox", "student"]
 
 
 def sandbox(stage: runs.Stage) -> Sandbox:
@@ -89,6 +90,21 @@ def choice(stage: runs.Stage, pupil: Student, box: Sandbox) -> tuple[str, str]:
     probe = measure(stage, pupil, problems(stage, "probe"), box, f"{pupil.name}-probe", stage.settings.probe_samples)
     chosen = capability.choose(probe)
     return chosen.policy, f"Chosen by the rule `{chosen.rule}`: {chosen.why}."
+
+
+def claim(stage: runs.Stage, text: str, evidence: str, found: Interval, at_least: float = 0.0) -> None:
+    """Put a difference in pass@1 into the run's claims table, with the verdict that its interval allows.
+
+    Parameters
+    ----------
+    found
+        Share in [-1, 1], told in percentage points.
+    at_least
+        The claim holds if the whole interval lies above this share.
+    """
+    low, high = 100 * found.low, 100 * found.high
+    number = f"{100 * found.estimate:+.1f} points"
+    stage.claim(text, evidence, number, f"{low:+.1f} to {high:+.1f}", verdict_of(found, at_least))
 
 
 def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.Outcome]:

@@ -25,7 +25,6 @@ FLOORS = {
     "training": 4,
     "ablations": 5,
     "stages": 5.5,  # what the notebooks take from one another; nothing else imports it
-    "stages": 5.5,  # what a notebook takes from the stages before it
     "figures": 0.3,  # tables in, figures out: it may know tiers and policies, and no stage
     "report": 0.7,  # what the stages left in the run folder
     "batch": 0.8,  # papermill and the run folder

@@ -18,7 +18,7 @@ from tarot_lite.capability.choosers import (
     signal_of_phases,
     threshold,
 )
-from tarot_lite.capability.comparison import Comparison, compare
+from tarot_lite.capability.comparison import Comparison, compare, ladder
 from tarot_lite.capability.estimators import binary_signal, bootstrap, pass_at_k, wilson
 from tarot_lite.capability.probing import Sampler, estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
@@ -38,6 +38,7 @@ __all__ = [
     "compare",
     "direction",
     "estimate",
+    "ladder",
     "oracle",
     "pass_at_k",
     "pilot",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
 
 from tarot_lite.capability.profile import MEASURES, SUITE, Profile
+from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "ladder"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,16 @@ def compare(before: Profile, after: Profile) -> Comparison:
             summary.append(row)
     problems = pd.concat(frames, ignore_index=True)[["problem_id", "measure", "before", "after"]]
     return Comparison(problems, pd.DataFrame(summary))
+
+
+def ladder(profile: Profile) -> dict[str, Interval]:
+    """How much pass@1 falls from each tier to the next, paired by problem: are the tiers a ladder for this student?
+
+    Returns
+    -------
+    dict
+        ``"basic to intermediate"`` and so on, each a difference in pass@1 with its 95 % interval; above 0 is a rung.
+    """
+    rates = {tier: profile.per_problem(tier.value) for tier in Tier}
+    pairs = {f"{low} to {high}": (rates[low] - rates[high]).dropna() for low, high in pairwise(Tier)}
+    return {name: mean_interval(difference.to_numpy()) for name, difference in pairs.items()}
