@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def signal_map(signals: pd.DataFrame) -> Figure:
     figure, axes = new_figure(
         3.9 * len(students), 0.9 + 0.42 * len(policies), ncols=len(students), sharey=True, squeeze=False
     )
-    image = None
+    image: Any = None
     for plot, student in zip(axes[0], students, strict=True):
         rows = signals[signals["student"] == student].set_index(["policy", "phase"])["signal"]
         for y, name in enumerate(policies):
