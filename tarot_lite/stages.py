@@ -6,10 +6,12 @@ but the notebooks.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from tarot_lite import ablations, runs, toyworld
-from tarot_lite.problems import Problem, from_row
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem, from_row, to_row
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.statistics import Interval, verdict_of
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from tarot_lite.capability import Profile
     from tarot_lite.students import Student
 
-__all__ = ["choice", "claim", "measure", "problems", "run_grid", "sandbox", "student"]
+__all__ = ["choice", "claim", "measure", "problems", "prove_splits", "run_grid", "sandbox", "student"]
 
 
 def sandbox(stage: runs.Stage) -> Sandbox:
@@ -25,6 +27,31 @@ def sandbox(stage: runs.Stage) -> Sandbox:
     settings = stage.settings
     limits = Limits(cpu_seconds=settings.cpu_seconds, memory_mb=settings.memory_mb)
     return Sandbox(workers=settings.sandbox_workers, limits=limits)
+
+
+SPLITS = ("train", "probe", "tuning", "heldout")
+
+
+def prove_splits(stage: runs.Stage, box: Sandbox) -> list[dict[str, int | str]]:
+    """Run every reference of the run's splits twice on all its tests, and keep the proven splits for later stages.
+
+    Returns
+    -------
+    list of dict
+        Per split: ``split``, ``problems``, ``tests``, and ``proven``: tests that the reference answered both times.
+    """
+    rows: list[dict[str, int | str]] = []
+    for split in SPLITS:
+        asked = _toy_split(stage, split)
+        pairs = [(problem, problem.reference) for problem in asked]
+        first, second = box.judge_many(pairs), box.judge_many(pairs)
+        both = zip(itertools.chain(*first), itertools.chain(*second), strict=True)
+        proven = sum(a.verdict is b.verdict is Verdict.PASSED for a, b in both)
+        stage.save_rows(split, map(to_row, asked))
+        rows.append(
+            {"split": split, "problems": len(asked), "tests": sum(len(p.tests) for p in asked), "proven": proven}
+        )
+    return rows
 
 
 def problems(stage: runs.Stage, split: str) -> list[Problem]:
@@ -37,9 +64,7 @@ def problems(stage: runs.Stage, split: str) -> list[Problem]:
     """
     if stage.has("01_tiered_suites", f"{split}.jsonl"):
         return [from_row(row) for row in stage.load("01_tiered_suites", f"{split}.jsonl")]
-    settings = stage.settings
-    count = getattr(settings, f"{split}_problems")
-    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
+    return _toy_split(stage, split)
 
 
 def student(stage: runs.Stage, name: str | None = None) -> Student:
@@ -118,3 +143,9 @@ def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.O
     outcomes = ablations.run_cells(cells, stage.settings, stage.run_folder, on_outcome=lambda outcome: bar.update(1))
     bar.close()
     return outcomes
+
+
+def _toy_split(stage: runs.Stage, split: str) -> list[Problem]:
+    settings = stage.settings
+    count = getattr(settings, f"{split}_problems")
+    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
