@@ -236,7 +236,9 @@ def cause_of(program: Program, result: benchmarks.SampleResult, reason: str) -> 
         return "the check draws random inputs: other inputs on each side"
     if program.task_id == "HumanEval/32" and reason.endswith("fail"):
         return FIND_ZERO
-    return KNOWN.get(program.task_id, UNEXPLAINED)
+    if "\ndef check(" in "\n" + program.solution:
+        return CHECK
+    return UNEXPLAINED
 
 
 UNEXPLAINED = "unexplained"
@@ -246,8 +248,7 @@ PATIENCE = "time limit: the peer's, by the clock; asked again with 30 s it agree
 FIND_ZERO = (
     "EvalPlus 0.3.1 does not count the right calls of find_zero, so it fails every solution that has more than none"
 )
-KNOWN: dict[str, str] = {}
-"""Causes found by hand, by task."""
+CHECK = "the function asked for is itself named check, and the peer's test redefines that name; we call the solution's"
 
 
 def probes() -> list[dict[str, Any]]:
