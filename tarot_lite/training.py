@@ -171,7 +171,7 @@ def train(
     if checkpoint and resumed_from == settings.grpo_steps:  # the trainer would take one step more
         log = _take_over(checkpoint, student)
     else:
-        with _quiet_about_tied_weights():
+        with _only_errors():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         log = trainer.state.log_history
     return TrainingResult(
@@ -392,9 +392,9 @@ def _take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _quiet_about_tied_weights() -> Iterator[None]:
-    """On resuming, the trainer warns that a tied head is missing from the checkpoint, as it must be."""
-    logger = logging.getLogger("transformers.trainer")
+def _only_errors() -> Iterator[None]:
+    """The trainer warns of a tied head missing from its checkpoint, as it must be, and of files of the same age."""
+    logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -14,6 +14,7 @@ from tarot_lite.problems import Tier
 __all__ = ["forest", "gain_bars", "suite_curves", "tier_table"]
 
 _SMOOTHING = 9  # steps
+_HALO = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}  # keeps a label readable on a bar
 
 
 def gain_bars(gains: pd.DataFrame) -> Figure:
@@ -34,7 +35,9 @@ def gain_bars(gains: pd.DataFrame) -> Figure:
             rows["policy"], 100 * rows["after"], yerr=errors, fmt="none", ecolor="black", capsize=3, elinewidth=1
         )
         plot.axhline(100 * rows["before"].mean(), color="black", linestyle=":", linewidth=1.2)
-        plot.text(len(rows) - 0.45, 100 * rows["before"].mean(), "before", fontsize=8, ha="right", va="bottom")
+        plot.text(
+            len(rows) - 0.45, 100 * rows["before"].mean(), "before", fontsize=8, ha="right", va="bottom", bbox=_HALO
+        )
         plot.set_title(f"{student} student")
         plot.tick_params(axis="x", rotation=30)
         plot.grid(False, axis="x")
