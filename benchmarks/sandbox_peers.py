@@ -74,7 +74,7 @@ def run_published(job, timeout, evidence):
         if "LEAK" in got.stdout and job.get("evidence"):
             with open(job["evidence"], "a") as file:
                 file.write("LEAK")
-        lines, wanted = got.stdout.strip().split("\n"), want.strip().split("\n")
+        lines, wanted = got.stdout.strip().split("\n"), want.split("\n")
         if got.returncode or not all(a.strip() == b.strip() for a, b in zip(lines, wanted, strict=False)):
             return False
     return True

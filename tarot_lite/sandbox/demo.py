@@ -60,7 +60,6 @@ def run_zoo(sandbox: Sandbox) -> list[dict[str, str | bool]]:
 def costs(sandbox: Sandbox, repeats: int = 15) -> list[dict[str, str | float]]:
     """Milliseconds that one test takes when it is run in different ways, in turns; medians, one program at a time."""
     fresh = Sandbox(1, sandbox.limits, fresh_process=True)
-    bare = Sandbox(1, sandbox.limits, without=["seccomp"])
     interpreter = [getattr(sys, "_base_executable", sys.executable), "-I", "-S", "-c"]
     program = "print(int(input()) * 2)"
 
@@ -70,7 +69,6 @@ def costs(sandbox: Sandbox, repeats: int = 15) -> list[dict[str, str | float]]:
     ways: dict[str, tuple[Callable[[int], object], int]] = {
         "python -c, an interpreter for every test": (start_python, 1),
         "sandbox, one test": (lambda n: sandbox.run(f"{program}  # {n}", ["1"]), 1),
-        "the same without seccomp": (lambda n: bare.run(f"{program}  # {n}", ["1"]), 1),
         "sandbox, 16 tests, a process for each": (lambda n: fresh.run(f"{program}  # {n}", ["1"] * 16), 16),
         "sandbox, 16 tests": (lambda n: sandbox.run(f"{program}  # {n}", ["1"] * 16), 16),
     }
@@ -84,7 +82,6 @@ def costs(sandbox: Sandbox, repeats: int = 15) -> list[dict[str, str | float]]:
                     times[name].append((time.perf_counter() - started) / tests * 1000)
     finally:
         fresh.close()
-        bare.close()
     return [{"setup": name, "milliseconds": round(statistics.median(values), 2)} for name, values in times.items()]
 
 
@@ -93,10 +90,11 @@ def published_rule(got: str, want: str) -> bool:
 
     Examples
     --------
-    >>> published_rule("1\\n", "1\\n2\\n3\\n"), published_rule("", "42"), published_rule("1\\n2\\nrubbish", "1\\n2")
-    (True, True, True)
+    >>> published_rule("1\\n", "1\\n2\\n3\\n"), published_rule("1\\n2\\nrubbish", "1\\n2")
+    (True, True)
     """
-    return all(a.strip() == b.strip() for a, b in zip(got.splitlines(), want.splitlines(), strict=False))
+    pairs = zip(got.splitlines(), want.splitlines(), strict=False)
+    return all(a.strip() == b.strip() for a, b in pairs)
 
 
 def cheats(sandbox: Sandbox) -> list[dict[str, str | bool]]:
@@ -106,7 +104,6 @@ def cheats(sandbox: Sandbox) -> list[dict[str, str | bool]]:
     )
     programs = {
         "an honest answer": "for i in range(int(input())): print(i + 1)",
-        "print nothing": "pass",
         "print the first line alone": "print(1)",
         "count to a thousand whatever was asked": "for i in range(1000): print(i + 1)",
         "add rubbish": "for i in range(int(input())): print(i + 1)\nprint('and more')",

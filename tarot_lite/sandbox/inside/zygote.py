@@ -73,6 +73,7 @@ class Zygote:
         child.warm_up()
         self._snapshots = child.take_snapshots()
         self._pid = 0
+        self._dying: list[int] = []
         self._channel: socket.socket | None = None
         self._cpu_before = 0.0
         self._is_ready = self._was_confined = False
@@ -83,6 +84,7 @@ class Zygote:
         gc.collect()
         gc.freeze()
         while True:
+            self._reap(wait=not select.select([self._control], [], [], 0)[0])  # nobody waits: be tidy
             request = wire.unpack_request(self._receive())
             self._answer(request)
 
@@ -123,7 +125,7 @@ class Zygote:
                 outcomes, last_sent = [], time.monotonic()
         if outcomes:
             self._control.sendall(wire.pack_outcomes(outcomes))
-        self._kill()
+        self._kill(wait=False)
 
     def _test(self, request: wire.Request, text: bytes, more: bool) -> tuple[wire.Outcome, bool]:
         """Run one test, in the child at hand or in a new one; the flag says that the program does not compile."""
@@ -158,7 +160,7 @@ class Zygote:
         return wire.Outcome(verdict, output, error, cpu, wall), message[1:2] == b"s"
 
     def _spawn(self, request: wire.Request, text: bytes, more: bool) -> None:
-        self._kill()
+        self._kill(wait=False)
         for number in (0, 1):
             file = _anonymous_file()
             os.dup2(file, number)
@@ -216,23 +218,39 @@ class Zygote:
                 return message, ""
             used = _cpu_clock(self._pid) - self._cpu_before
 
-    def _kill(self) -> tuple[float, int]:
-        """End the child, if there is one; returns the CPU time of its last test and its wait status."""
+    def _kill(self, wait: bool = True) -> tuple[float, int]:
+        """End the child, if there is one; returns the CPU time of its last test and its wait status.
+
+        Without `wait` it is left to die while the next one starts, and reaped later (then the numbers are 0).
+        """
         if not self._pid:
             return 0.0, 0
         assert self._channel is not None
         self._poll.unregister(self._channel.fileno())
         self._channel.close()
         os.kill(self._pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._pid, 0)
+        pid, before = self._pid, self._cpu_before
         self._pid, self._channel = 0, None
+        if not wait and self._sweep is None:
+            self._dying.append(pid)
+            self._read_confined()
+            return 0.0, 0
+        _, status, usage = os.wait4(pid, 0)
+        self._read_confined()
+        if self._sweep is not None:
+            self._sweep()
+        return usage.ru_utime + usage.ru_stime - before, status
+
+    def _read_confined(self) -> None:
+        """Take the word of the child that just ended, before the next one starts."""
         try:
             self._was_confined = os.read(self._started[0], 1) != b""
         except BlockingIOError:
             self._was_confined = False
-        if self._sweep is not None:
-            self._sweep()
-        return usage.ru_utime + usage.ru_stime - self._cpu_before, status
+
+    def _reap(self, wait: bool) -> None:
+        """Collect the children that were left to die."""
+        self._dying = [pid for pid in self._dying if os.waitpid(pid, 0 if wait else os.WNOHANG)[0] == 0]
 
 
 def _explain(message: bytes, limit: str, status: int | None, request: wire.Request) -> tuple[str, bytes]:
