@@ -19,7 +19,7 @@ __all__ = ["Sampler", "estimate", "rescore"]
 
 
 class Sampler(Protocol):
-    """What `estimate` needs of a student; `tarot_lite.students.Student` and `tarot_lite.students.Endpoint` have it."""
+    """What `estimate` needs of a student, such as `tarot_lite.students.Student`."""
 
     name: str
 
@@ -275,5 +275,7 @@ def _weights(student: Any) -> str:
     model = getattr(student, "model", None)
     if model is None or not hasattr(model, "parameters"):
         return str(model or "")
-    total = sum(float(weight.detach().double().abs().sum()) for weight in model.parameters())
-    return hashlib.sha256(f"{total:.9e}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for weight in model.parameters():
+        digest.update(weight.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
