@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,10 @@ def run_cells(
     try:
         futures = {pool.submit(_run_cell, cell, overrides): cell for cell in cells}
         for future in as_completed(futures):
-            outcome = future.result()
+            try:
+                outcome = future.result()
+            except BrokenExecutor as error:  # a worker was killed, for memory say; what is finished stays on disk
+                outcome = Outcome(futures[future], "failed", 0.0, f"its worker died: {error}")
             outcomes[futures[future]] = outcome
             if on_outcome is not None:
                 on_outcome(outcome)
@@ -360,7 +363,11 @@ def _run_cell(cell: Cell, overrides: dict[str, Any]) -> Outcome:
 
 
 def _follow_parent(parent: int) -> None:
-    """End this worker when the process that started it is gone, so that a killed run leaves nothing behind."""
+    """Make this worker quiet, and end it when the process that started it is gone: a killed run leaves nothing behind.
+
+    What its kernels say on stderr would land in the notebook that started them; errors come back as outcomes.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tarot_lite.capability import Profile
     from tarot_lite.students import Student
 
-__all__ = ["choice", "claim", "measure", "problems", "prove_splits", "run_grid", "sandbox", "student"]
+__all__ = ["choice", "claim", "measure", "problems", "prove_splits", "run_grid", "sandbox", "student", "trained"]
 
 
 def sandbox(stage: runs.Stage) -> Sandbox:
@@ -74,6 +74,17 @@ def student(stage: runs.Stage, name: str | None = None) -> Student:
     return students.tiny(
         name or list(stage.settings.students)[-1], stage.settings, runs.shared_folder(stage, "students")
     )
+
+
+def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
+    """A student as a finished cell of the ablation left it, from the cell's last checkpoint."""
+    from tarot_lite import students
+
+    checkpoints = stage.run_folder / "cells" / cell.name / ablations.STAGE / "training" / "checkpoints"
+    last = max(checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
+    pupil = students.load(last)
+    pupil.name = f"{cell.student} after {cell.policy}"
+    return pupil
 
 
 def measure(
