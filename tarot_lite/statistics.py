@@ -80,33 +80,28 @@ def mean_interval(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES, 
     return Interval(float(table.mean()), float(low), float(high))
 
 
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """Probability that one of `k` samples is right, estimated without bias from more (Chen et al. 2021).
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Chance that at least one of `k` samples is right, estimated without bias from `c` right ones of `n`.
 
-    Parameters
-    ----------
-    samples
-        Drawn for the problem, at least `k`.
-    right
-        How many of them are, in [0, samples].
-    k
-        At least 1.
+    The estimator of Chen et al. 2021: one minus the share of subsets of size `k` without a right sample.
 
     Raises
     ------
     ValueError
-        If the numbers do not fit together.
+        If not ``0 <= c <= n`` or not ``1 <= k <= n``.
 
     Examples
     --------
-    >>> pass_at_k(4, 1, 1), pass_at_k(4, 1, 2), pass_at_k(4, 0, 4)
-    (0.25, 0.5, 0.0)
+    >>> pass_at_k(5, 2, 1), pass_at_k(5, 4, 2)
+    (0.4, 1.0)
     """
-    if not (1 <= k <= samples and 0 <= right <= samples):
+    if not 0 <= c <= n:
+        raise ValueError(f"pass@k: {c} right of {n} samples; give 0 <= c <= n")
+    if not 1 <= k <= n:
         raise ValueError(
-            f"pass@{k} of {right} right in {samples} samples: give 1 <= k <= samples and 0 <= right <= samples"
+            f"pass@k: k is {k} with {n} samples a problem; draw at least k samples, or ask a k from 1 to {n}"
         )
-    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
 
 
 def permutation_p(differences: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> float:

@@ -19,10 +19,11 @@ from tarot_lite.capability.choosers import (
     threshold,
 )
 from tarot_lite.capability.comparison import Comparison, compare, ladder
-from tarot_lite.capability.estimators import binary_signal, bootstrap, pass_at_k, wilson
+from tarot_lite.capability.estimators import binary_signal, bootstrap, wilson
 from tarot_lite.capability.probing import Sampler, estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
 from tarot_lite.capability.rollouts import ProbeError
+from tarot_lite.statistics import pass_at_k
 
 __all__ = [
     "MEASURES",

@@ -12,33 +12,9 @@ from numpy.typing import ArrayLike
 
 from tarot_lite.statistics import Interval
 
-__all__ = ["binary_signal", "bootstrap", "group_signal", "pass_at_k", "wilson"]
+__all__ = ["binary_signal", "bootstrap", "group_signal", "wilson"]
 
 _FEW = 5  # problems: with fewer that differ from 0 (or from 1), resampling them says little
-
-
-def pass_at_k(n: int, c: int, k: int) -> float:
-    """Chance that at least one of `k` samples is right, estimated without bias from `c` right ones of `n`.
-
-    The estimator of Chen et al. 2021: one minus the share of subsets of size `k` without a right sample.
-
-    Raises
-    ------
-    ValueError
-        If not ``0 <= c <= n`` or not ``1 <= k <= n``.
-
-    Examples
-    --------
-    >>> pass_at_k(5, 2, 1), pass_at_k(5, 4, 2)
-    (0.4, 1.0)
-    """
-    if not 0 <= c <= n:
-        raise ValueError(f"pass@k: {c} right of {n} samples; give 0 <= c <= n")
-    if not 1 <= k <= n:
-        raise ValueError(
-            f"pass@k: k is {k} with {n} samples a problem; draw at least k samples, or ask a k from 1 to {n}"
-        )
-    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
 
 
 def wilson(c: int, n: int, level: float = 0.95) -> Interval:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tarot_lite.capability.estimators import bootstrap, pass_at_k
+from tarot_lite.capability.estimators import bootstrap
 from tarot_lite.capability.rollouts import Sample, Score
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
-from tarot_lite.statistics import Interval
+from tarot_lite.statistics import Interval, pass_at_k
 
 __all__ = ["MEASURES", "SUITE", "Profile", "outcomes_of"]
 
