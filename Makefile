@@ -15,7 +15,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce report test lint notebooks lab lock wheel clean clean-all
+.PHONY: help environment reproduce report test lint notebooks example lab lock wheel clean clean-all
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,11 @@ test: $(ready) lint ## everything: lint, types, doctests, tests, and the five no
 
 notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
+
+example: ## make reports/RUN the committed example: its pages, tables and figures, no weights and no raw rows
+	rm -rf reports/example && mkdir reports/example
+	tar -C reports/$(or $(RUN),$(PROFILE)) --exclude=cells --exclude=students --exclude=probes --exclude=training \
+	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/example -x
 
 lab: $(ready) ## open the notebooks in JupyterLab
 	$(python) -m jupyterlab notebooks
