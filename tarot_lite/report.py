@@ -127,7 +127,7 @@ def _stage(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
         if png.is_file():
             data = base64.b64encode(png.read_bytes()).decode()
             figures.append({**figure, "data": f"data:image/png;base64,{data}", "link": f"{name}/{figure['file']}"})
-    tables = [file for file in done.get("files", []) if file.endswith((".csv", ".jsonl"))]
+    tables = [file for file in done.get("files", []) if file.endswith((".csv", ".jsonl")) and (place / file).is_file()]
     return {
         "name": name,
         "number": runs.STAGES.index(name) + 1,

@@ -95,7 +95,8 @@ class Settings:
     suite_inputs: int = _option(24, "Mutated inputs proposed for a problem.", low=1, high=1000)
     suite_candidates: int = _option(24, "Mutants of the reference that tests are measured on.", low=1, high=1000)
     suites_data: str | None = _option(
-        None, "JSONL of problems with a reference (TAROT, HumanEval, MBPP form) for notebook 01 as well; None: toy only."
+        None,
+        "JSONL of problems with a reference (TAROT, HumanEval, MBPP form) for notebook 01 as well; None: toy only.",
     )
     # sandbox
     sandbox_workers: int | None = _option(
