@@ -55,6 +55,7 @@ example: ## make reports/RUN the committed example: its pages, tables and figure
 	rm -rf reports/example && mkdir reports/example
 	tar -C reports/$(or $(RUN),$(PROFILE)) --exclude=cells --exclude=students --exclude=probes --exclude=training \
 	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/example -x
+	@$(python) -m tarot_lite report reports/example
 
 lab: $(ready) ## open the notebooks in JupyterLab
 	$(python) -m jupyterlab notebooks
