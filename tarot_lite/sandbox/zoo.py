@@ -144,7 +144,7 @@ def _attacks() -> list[Attack]:
     add(group, "compiler bomb", "(" * 10**5, _EXCEPTION, _MEMORY)
 
     group = "files"
-    add(group, "write outside", "open('@SCRATCH@/owned', 'w').write('x')\nprint('LEAK')")
+    add(group, "write outside", "import io\nio.open('@SCRATCH@/owned', 'w').write('x')\nprint('LEAK')")
     add(group, "delete outside", "import os\nos.unlink('@SECRET_FILE@')\nprint('LEAK')")
     add(
         group,
@@ -153,7 +153,7 @@ def _attacks() -> list[Attack]:
         + "if libc.chmod(b'@SCRATCH@', 0o700) == 0:\n    print('LEAK')\nelse:\n    raise OSError(ctypes.get_errno())",
     )
     add(group, "make a link", "import os\nos.symlink('/etc/passwd', '@SCRATCH@/link')\nprint('LEAK')")
-    add(group, "read a secret file", "print('LEAK', open('@SECRET_FILE@').read())", level="landlock")
+    add(group, "read a secret file", "import io\nprint('LEAK', io.open('@SECRET_FILE@').read())", level="landlock")
     add(group, "read /etc/passwd", "print('LEAK', open('/etc/passwd').read())", level="landlock")
     add(
         group,
