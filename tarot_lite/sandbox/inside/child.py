@@ -49,6 +49,7 @@ _FILENAME = "program.py"
 _IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _STREAMS = ("stdin", "stdout", "stderr")
 _WARM_UPS = 20
+_ready: list[dict[str, io.TextIOWrapper]] = []
 
 # Modules that hold no state an honest program would change, or whose state `_reset` restores.
 _HARMLESS = frozenset(
@@ -82,6 +83,7 @@ def warm_up() -> None:
     sys.modules["__main__"] = main
     for name, value in kept.items():
         setattr(sys, name, value)
+    _ready.append(_make_streams())  # every child inherits them unused, for its first test
 
 
 def names_in(code: types.CodeType) -> tuple[set[str], set[str]]:
@@ -236,11 +238,7 @@ def _run(code: types.CodeType) -> tuple[str, str]:
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
     sys.argv = [_FILENAME]
-    streams = {
-        "stdin": io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8"),
-        "stdout": io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8"),
-        "stderr": io.TextIOWrapper(_unbuffered_stderr(), "utf-8", "backslashreplace", write_through=True),
-    }
+    streams = _ready.pop() if _ready else _make_streams()
     for name, stream in streams.items():
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
@@ -256,6 +254,14 @@ def _run(code: types.CodeType) -> tuple[str, str]:
     if _thread._count() == 0:
         module.__dict__.clear()
     return outcome
+
+
+def _make_streams() -> dict[str, io.TextIOWrapper]:
+    return {
+        "stdin": io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8"),
+        "stdout": io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8"),
+        "stderr": io.TextIOWrapper(_unbuffered_stderr(), "utf-8", "backslashreplace", write_through=True),
+    }
 
 
 def _unbuffered_stderr() -> Any:

@@ -65,7 +65,7 @@ def die_with_parent(signal_number: int) -> None:
 
 def show_memory() -> None:
     """Make /proc/self our own again, after a change of user or after `hide_memory` in the parent."""
-    libc.prctl(_DUMPABLE, 1)
+    libc.fast_prctl(_DUMPABLE, 1)
 
 
 def adopt_orphans() -> None:

@@ -180,7 +180,7 @@ def prepare(filter_program: bytes) -> Callable[[], None]:
 
     def install() -> None:
         assert keep
-        libc.prctl(_SET_SECCOMP, _FILTER, address)
+        libc.fast_prctl(_SET_SECCOMP, _FILTER, address)
 
     return install
 
