@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV])
 def test_a_worker_that_is_killed_or_stopped_costs_no_verdict(target: str, number: int) -> None:
     depth = {"guard": 0, "zygote": 1, "child": 2}[target]
+    wait_until(lambda: not descendants())  # an earlier test's workers may still be on their way out
     with Sandbox(workers=1, limits=Limits(wall_seconds=4)) as box:
         box.run("pass", [""])
 
