@@ -33,7 +33,7 @@ def test_a_worker_that_is_killed_or_stopped_costs_no_verdict(target: str, number
         def disturb() -> None:
             chain = []
             while len(chain) < 3:
-                chain = descendants()
+                chain = [pid for pid in descendants() if is_running(pid)]
             os.kill(chain[depth], number)
 
         timer = threading.Timer(0.3, disturb)

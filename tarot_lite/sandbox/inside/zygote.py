@@ -179,6 +179,8 @@ class Zygote:
         theirs.close()
         self._pid, self._channel = pid, ours
         self._poll.register(ours.fileno(), select.POLLIN)
+        if self._dying:
+            self._reap(wait=False)
 
     def _limit(self, request: wire.Request) -> None:
         """Run in the child: everything that this request wants limited."""
