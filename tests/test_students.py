@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tarot_lite import students, toyworld
+from tarot_lite import toyworld
 from tarot_lite.problems import Problem
 from tarot_lite.settings import Settings
-from tarot_lite.students import Recipe, Student, StudentError, load, tiny
+from tarot_lite.students import Recipe, Student, StudentError, load, tiny, warmup
+from tarot_lite.students import student as student_module
 
 SETTINGS = Settings(threads=1, warmup_problems=40, students={"weak": 2, "strong": 5})
 RECIPE = Recipe(hidden=32, layers=1, heads=2, feedforward=64, batch=8)
@@ -61,7 +62,7 @@ def test_weak_is_a_checkpoint_of_the_strong_ones_warm_up(cache: Path, tmp_path: 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"warmup_problems": 41}, {"students": {"weak": 3}}])
 def test_other_settings_make_another_student(cache: Path, change: dict[str, object]) -> None:
     other = dataclasses.replace(SETTINGS, **change)  # type: ignore[arg-type]
-    assert students._key(other.students["weak"], other, RECIPE) != students._key(2, SETTINGS, RECIPE)
+    assert warmup._key(other.students["weak"], other, RECIPE) != warmup._key(2, SETTINGS, RECIPE)
 
 
 def test_a_damaged_cache_is_noticed_and_made_again(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_sampling_follows_the_models_own_distribution(strong: Student, prompts: 
     outside_top_50 = float(chances.sort(descending=True).values[50:].sum())
     assert outside_top_50 > 0.3  # barely trained: a top-k of 50, the library's default, would show
     top = set(chances.topk(50).indices.tolist())
-    with students._seeded(0):
+    with student_module.seeded(0):
         rows = strong.tokenizer([prompt] * 2000, return_tensors="pt")
         drawn = strong.model.generate(**rows, do_sample=True, top_k=0, top_p=1.0, max_new_tokens=1)[:, -1].tolist()
     written = strong.generate([prompt], 2000, 1.0, 1, seed=0, batch=2000)[0]
