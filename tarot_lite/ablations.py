@@ -24,7 +24,7 @@ from typing import Any
 import pandas as pd
 
 from tarot_lite import runs
-from tarot_lite.curriculum import get_policy
+from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
@@ -76,7 +76,8 @@ class Outcome:
     cell
         Which.
     status
-        ``"done"``, ``"kept"`` (it had been finished before) or ``"failed"``.
+        ``"done"``, ``"kept"`` (it had been finished before), ``"other version"`` (kept too, but other code or versions
+        made it) or ``"failed"``.
     seconds
         Wall time of this call.
     error
@@ -90,7 +91,10 @@ class Outcome:
 
 
 def grid(settings: Settings) -> list[Cell]:
-    """All cells of a profile: its students x policies x seeds, students last to first (the strong are slower to judge).
+    """All cells of a profile: its students x policies x seeds.
+
+    Seeds come last in turn, so that a grid which was stopped early has the same cells for every seed that it finished;
+    students from last to first (the strong are slower to judge).
 
     Examples
     --------
@@ -98,9 +102,13 @@ def grid(settings: Settings) -> list[Cell]:
     >>> [cell.name for cell in grid(load_profile("smoke"))][:2]
     ['strong-uni-0', 'strong-var_asce_rev-0']
     """
-    return list(
-        itertools.starmap(Cell, itertools.product(reversed(settings.students), settings.policies, settings.seeds))
-    )
+    whole = [*settings.policies, *(name for name in PORTFOLIO if name not in settings.policies)]
+    return [
+        Cell(student, policy, seed)
+        for seed in settings.seeds
+        for student in reversed(settings.students)
+        for policy in (whole if student in settings.portfolio_students else settings.policies)
+    ]
 
 
 def run_cells(
@@ -350,8 +358,11 @@ def _run_cell(cell: Cell, overrides: dict[str, Any]) -> Outcome:
     parameters = json.loads(json.dumps(overrides | own))
     try:
         given = {name: value for name, value in parameters.items() if name != "profile"}
-        if runs.is_done(folder, STAGE, load_profile(parameters["profile"], **given)):
+        settings = load_profile(parameters["profile"], **given)
+        if runs.is_done(folder, STAGE, settings):
             return Outcome(cell, "kept", 0.0)
+        if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, settings):
+            return Outcome(cell, "other version", 0.0)
         output = folder / STAGE / "notebook.ipynb"
         output.parent.mkdir(parents=True, exist_ok=True)
         papermill.execute_notebook(notebook_folder() / f"{STAGE}.ipynb", output, parameters, progress_bar=False)

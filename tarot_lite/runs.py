@@ -53,6 +53,7 @@ __all__ = [
     "Stage",
     "fingerprint",
     "is_done",
+    "is_done_otherwise",
     "note",
     "parameters_in",
     "progress",
@@ -308,12 +309,19 @@ def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Setting
     >>> [stage_fingerprint("x", n, a) == stage_fingerprint("x", n, b) for n in (STAGES[2], STAGES[3])]
     [True, False]
     """
-    number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
-    values = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
     before = [read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
     return fingerprint(
-        stage_name, values, _code_hash(), _versions(), [(done or {}).get("fingerprint") for done in before]
+        _asked(stage_name, settings), _code_hash(), _versions(), [(done or {}).get("fingerprint") for done in before]
     )
+
+
+def _asked(stage_name: str, settings: Settings) -> str:
+    """Hash of what a stage was asked for: the settings that can change it, less those at their default, so that a
+    parameter which came later does not make older work look different."""
+    number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
+    default = asdict(Settings())
+    asked = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
+    return fingerprint(stage_name, {name: value for name, value in asked.items() if value != default[name]})
 
 
 def _source(run_folder: str | Path, settings: Settings) -> Path:
@@ -325,6 +333,12 @@ def is_done(run_folder: str | Path, stage_name: str, settings: Settings) -> bool
     """Whether a stage has finished, with these settings, this code and these versions."""
     done = read_json(Path(run_folder) / stage_name / "done.json")
     return bool(done) and done.get("fingerprint") == stage_fingerprint(run_folder, stage_name, settings)
+
+
+def is_done_otherwise(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
+    """Whether a stage has finished with these settings, but by other code, other versions or from other stages before."""
+    done = read_json(Path(run_folder) / stage_name / "done.json") or {}
+    return done.get("asked") == _asked(stage_name, settings) and not is_done(run_folder, stage_name, settings)
 
 
 def reports_folder(settings: Settings) -> Path:
@@ -517,7 +531,8 @@ class Stage:
             manifest = read_json(self.run_folder / "manifest.json") or {}
             manifest.setdefault("stages", {}).setdefault(self.name, {}).update(used)
             write_json(self.run_folder / "manifest.json", manifest)
-        write_json(self.folder / "done.json", {"fingerprint": self._print, **used, "files": sorted(set(self._files))})
+        done = {"fingerprint": self._print, "asked": _asked(self.name, self.settings), **used}
+        write_json(self.folder / "done.json", {**done, "files": sorted(set(self._files))})
         release_lock(self.folder)
         global _current
         if _current is self:

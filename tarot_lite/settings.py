@@ -115,6 +115,12 @@ class Settings:
         None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.", since=4
     )
     policies: list[str] = _option(["uni", "var_asce_rev", "flat"], "Curricula that notebook 05 compares.", since=5)
+    portfolio_students: list[str] = _option(
+        [], "Students that notebook 05 trains under every curriculum of the portfolio, not `policies` alone.", since=5
+    )
+    keep_other_cells: bool = _option(
+        False, "Keep finished cells that other code or versions made, labelled; False: run them again.", since=5
+    )
     seeds: list[int] = _option([0], "Training seeds of notebook 05.", since=5, low=0, high=2**31 - 1)
     training_seed: int | None = _option(
         None, "Order of the prompts and sampling of one training; None: `seed`.", since=4, low=0, high=2**31 - 1
@@ -145,16 +151,26 @@ class Settings:
                     get_policy(name)
                 except ValueError as error:
                     raise ValueError(f"parameter {field_name}: {error}") from None
-        for field_name, values in (("policies", self.policies), ("seeds", self.seeds), ("students", self.students)):
-            if not values:
+        for field_name, values in (
+            ("policies", self.policies),
+            ("seeds", self.seeds),
+            ("students", self.students),
+            ("portfolio_students", self.portfolio_students),
+        ):
+            if not values and field_name != "portfolio_students":
                 raise ValueError(f"parameter {field_name} is empty; give at least one")
             if len(set(values)) < len(values):
                 raise ValueError(f"parameter {field_name} is {values!r}; give each value once")
-        if self.student is not None and self.student not in self.students:
-            raise ValueError(
-                f"parameter student is {self.student!r}{_near(self.student, self.students)}; "
-                f"choose one of {', '.join(self.students)}"
-            )
+        for field_name, names in (
+            ("student", [] if self.student is None else [self.student]),
+            ("portfolio_students", self.portfolio_students),
+        ):
+            for name in names:
+                if name not in self.students:
+                    raise ValueError(
+                        f"parameter {field_name} is {name!r}{_near(name, self.students)}; "
+                        f"choose one of {', '.join(self.students)}"
+                    )
         for field_name in ("run", "profile"):
             text = getattr(self, field_name)
             if text is not None and not text.strip("./ "):
