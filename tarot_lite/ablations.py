@@ -25,7 +25,6 @@ import pandas as pd
 
 from tarot_lite import runs
 from tarot_lite.curriculum import PORTFOLIO, get_policy
-from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
@@ -37,7 +36,6 @@ __all__ = [
     "collect_histories",
     "contrast",
     "contrasts",
-    "direction_of",
     "gains",
     "grid",
     "run_cells",
@@ -45,6 +43,7 @@ __all__ = [
 ]
 
 STAGE = "04_curriculum_grpo"
+_ORDER = ("hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,23 +237,6 @@ def contrast(
     return mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
 
 
-EASY_TO_HARD, HARD_FIRST, FLAT = "easy to hard", "hard first", "flat baseline"
-
-
-def direction_of(policy: str) -> str:
-    """Which of the three kinds a curriculum is: its first phase holds easy tiers, hard tiers, or all.
-
-    Examples
-    --------
-    >>> [direction_of(name) for name in ("uni", "var_asce_rev", "flat")]
-    ['easy to hard', 'hard first', 'flat baseline']
-    """
-    phases = get_policy(policy).phases
-    if len(phases) == 1:
-        return FLAT
-    return EASY_TO_HARD if Tier.BASIC in phases[0].tiers else HARD_FIRST
-
-
 def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
     """Every pair of curricula of every student, paired by problem and seed.
 
@@ -267,7 +249,7 @@ def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for student in dict.fromkeys(heldout["student"]):
         policies = list(dict.fromkeys(heldout.loc[heldout["student"] == student, "policy"]))
-        ordered = sorted(policies, key=lambda policy: (HARD_FIRST, FLAT, EASY_TO_HARD).index(direction_of(policy)))
+        ordered = sorted(policies, key=lambda policy: _ORDER.index(get_policy(policy).direction))
         for first, second in itertools.combinations(ordered, 2):
             interval, p = contrast(heldout, student, first, second)
             row = {"student": student, "first": first, "second": second, "label": f"{student}: {first} − {second}"}
@@ -293,8 +275,8 @@ def claims(gains: pd.DataFrame, contrasts: pd.DataFrame) -> list[dict[str, str]]
             )
         )
     for row in contrasts.itertuples():
-        kinds = direction_of(row.first), direction_of(row.second)
-        if kinds != (HARD_FIRST, EASY_TO_HARD):
+        kinds = get_policy(row.first).direction, get_policy(row.second).direction
+        if kinds != ("hard first", "easy to hard"):
             continue
         interval = Interval(row.estimate, row.low, row.high)
         if row.student == strongest:

@@ -15,14 +15,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
+from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
 from tarot_lite.problems import Tier
 
-__all__ = ["PORTFOLIO", "PUBLISHED", "Phase", "Policy", "get_policy"]
+__all__ = ["PORTFOLIO", "PUBLISHED", "Direction", "Phase", "Policy", "get_policy"]
 
 Unit = Literal["tier", "test", "suite"]
+Direction = Literal["easy to hard", "hard first", "no schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,20 @@ class Policy:
                         f"policy {self.name!r}: tier {tier.value!r} is active from {phase.start} with weight "
                         f"{self.weights.get(tier)!r}; give it a weight above 0"
                     )
+
+    @property
+    def direction(self) -> Direction:
+        """Where the schedule goes, by the mean rank of the tiers in its first and in its last phase.
+
+        Examples
+        --------
+        >>> [get_policy(name).direction for name in ("uni", "var_asce_rev", "flat", "edge_only")]
+        ['easy to hard', 'hard first', 'no schedule', 'no schedule']
+        """
+        first, last = (fmean(tier.rank for tier in phase.tiers) for phase in (self.phases[0], self.phases[-1]))
+        if first == last:
+            return "no schedule"
+        return "easy to hard" if first < last else "hard first"
 
     def phase_at(self, progress: float) -> int:
         """Index of the phase in force at `progress` (share of the training done, clipped to [0, 1])."""

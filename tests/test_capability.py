@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tarot_lite.students import Completion
 
-from tarot_lite import capability, toyworld
+from tarot_lite import toyworld
 from tarot_lite.capability import (
     Choice,
     ProbeError,
@@ -32,10 +33,9 @@ from tarot_lite.capability import (
 )
 from tarot_lite.capability.estimators import group_signal
 from tarot_lite.capability.profile import MEASURES
-from tarot_lite.curriculum import PORTFOLIO, Policy, get_policy
+from tarot_lite.curriculum import PORTFOLIO, Policy
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.students import Completion
 
 PROBLEMS = toyworld.problems("probe", 6, seed=2, tests_per_tier=1)
 KEPT = "are kept in .*; call again to go on from there"
@@ -445,9 +445,3 @@ def test_oracle_and_regret() -> None:
 def test_bad_choices_say_what_to_change(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(profile_of(WEAK))  # type: ignore[operator]
-
-
-def test_direction_of_every_published_schedule() -> None:
-    ways = {name: np.sign(capability.direction(get_policy(name))) for name in PORTFOLIO}
-    assert {name for name, way in ways.items() if way > 0} == {"var_asce_rev"}
-    assert {name for name, way in ways.items() if way < 0} == {"uni", "var", "var_asce_normal"}

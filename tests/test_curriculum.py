@@ -106,3 +106,9 @@ def test_an_unknown_policy_is_named_with_the_nearest_and_all():
 def test_policies_travel_to_other_processes():
     for policy in PORTFOLIO.values():
         assert pickle.loads(pickle.dumps(policy)) == policy
+
+
+def test_direction_of_every_schedule():
+    ways = {name: policy.direction for name, policy in PORTFOLIO.items()}
+    assert {name for name, way in ways.items() if way == "hard first"} == {"var_asce_rev"}
+    assert {name for name, way in ways.items() if way == "easy to hard"} == {"uni", "var", "var_asce_normal"}

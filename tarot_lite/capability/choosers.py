@@ -21,7 +21,7 @@ from tarot_lite.curriculum import Policy, get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval
 
-__all__ = ["Choice", "agreement", "choose", "direction", "oracle", "pilot", "signal", "signal_of_phases", "threshold"]
+__all__ = ["Choice", "agreement", "choose", "oracle", "pilot", "signal", "signal_of_phases", "threshold"]
 
 DEFAULT_POLICIES = ("uni", "var", "var_asce_normal", "var_asce_rev", "flat")
 CAPABLE = 0.3
@@ -80,20 +80,6 @@ def choose(
     return rules[rule](profile, policies, **options)
 
 
-def direction(policy: Policy) -> float:
-    """Where a schedule goes: above 0 from hard to easy, below 0 from easy to hard, 0 without a schedule.
-
-    The mean rank of the tiers in the first phase minus that in the last.
-
-    Examples
-    --------
-    >>> [direction(get_policy(name)) for name in ("uni", "var_asce_rev", "flat")]
-    [-1.5, 0.5, 0.0]
-    """
-    first, last = (np.mean([tier.rank for tier in phase.tiers]) for phase in (policy.phases[0], policy.phases[-1]))
-    return float(first - last)
-
-
 def threshold(profile: Profile, policies: Sequence[str] = DEFAULT_POLICIES, at: float = CAPABLE) -> Choice:
     """The paper's law as a rule.
 
@@ -114,8 +100,8 @@ def threshold(profile: Profile, policies: Sequence[str] = DEFAULT_POLICIES, at: 
     sure = capability.low > at or capability.high < at
     rows = []
     for policy in chosen:
-        way = float(np.sign(direction(policy)))
-        words = {1.0: "hard first", -1.0: "easy to hard", 0.0: "no schedule"}[way]
+        words = policy.direction
+        way = {"hard first": 1.0, "easy to hard": -1.0, "no schedule": 0.0}[words]
         fits = (
             "no schedule, so neither" if not way else f"{words}: for {'more' if way > 0 else 'less'} capable students"
         )
