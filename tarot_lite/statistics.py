@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "holm", "mean_interval", "pass_at_k", "permutation_p", "verdict_of"]
+__all__ = [
+    "Interval",
+    "Spread",
+    "holm",
+    "mean_interval",
+    "pass_at_k",
+    "permutation_p",
+    "rank_correlation",
+    "seeds_needed",
+    "spread",
+    "verdict_of",
+]
 
 RESAMPLES = 4000
 
@@ -146,6 +158,117 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(raised, 1.0)
     return corrected
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Where the noise of a seeds x problems table comes from, as standard deviations in the unit of the values.
+
+    Parameters
+    ----------
+    seeds, problems
+        Between seeds and between problems: what more seeds, and more problems, would average out.
+    rest
+        What neither explains.
+    """
+
+    seeds: float
+    problems: float
+    rest: float
+
+
+def spread(values: ArrayLike) -> Spread:
+    """Split the variance of a seeds x problems table (two-way analysis of variance, both factors random).
+
+    Parameters
+    ----------
+    values
+        Shape (seeds, problems), at least 2 x 2; such as paired differences in pass@1.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two seeds or problems: their spread cannot be seen then.
+
+    Examples
+    --------
+    >>> spread([[0.0, 0.2], [0.4, 0.6]])
+    Spread(seeds=0.2828, problems=0.1414, rest=0.0)
+    """
+    table = _table(values)
+    seeds, problems = table.shape
+    if seeds < 2 or problems < 2:
+        raise ValueError(f"values have shape {table.shape}; the spread needs two seeds and two problems or more")
+    rows, columns = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    rest = ((table - rows - columns + table.mean()) ** 2).sum() / ((seeds - 1) * (problems - 1))
+    between_seeds = max(0.0, rows.var(ddof=1) - rest / problems)
+    between_problems = max(0.0, columns.var(ddof=1) - rest / seeds)
+    return Spread(*(round(math.sqrt(variance), 4) for variance in (between_seeds, between_problems, rest)))
+
+
+def seeds_needed(of: Spread, problems: int, difference: float, power: float = 0.8) -> int | None:
+    """Seeds at which a true difference would be told from zero (two-sided, 5 %) with the given power.
+
+    Parameters
+    ----------
+    of
+        Spread of the paired differences, from a first study.
+    problems
+        Held-out problems of the study to come.
+    difference
+        In the unit of the values, not 0.
+    power
+        Chance to notice it, in (0.5, 1).
+
+    Returns
+    -------
+    int or None
+        None: no number of seeds is enough, since the problems alone leave too much noise; take more problems.
+
+    Examples
+    --------
+    >>> noisy = Spread(seeds=0.05, problems=0.2, rest=0.3)
+    >>> seeds_needed(noisy, 100, 0.10), seeds_needed(noisy, 100, 0.05)
+    (4, None)
+    """
+    from scipy.stats import norm
+
+    allowed = (difference / (norm.ppf(0.975) + norm.ppf(power))) ** 2  # variance that the mean may have
+    for_seeds = allowed - of.problems**2 / problems
+    if for_seeds <= 0:
+        return None
+    return max(1, math.ceil((of.seeds**2 + of.rest**2 / problems) / for_seeds))
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Spearman's rank correlation with an exact two-sided permutation p-value.
+
+    Parameters
+    ----------
+    x, y
+        Shape (n,), with n from 3 to 9: every order of `y` is tried.
+
+    Returns
+    -------
+    tuple
+        Correlation in [-1, 1], NaN if one of the two is constant; p-value in (0, 1].
+
+    Examples
+    --------
+    >>> rank_correlation([1, 2, 3, 4, 5], [2, 3, 5, 7, 11])
+    (1.0, 0.0167)
+    """
+    from scipy.stats import rankdata
+
+    a, b = (rankdata(values) - rankdata(values).mean() for values in (x, y))
+    if not 3 <= a.size == b.size <= 9:
+        raise ValueError(f"rank_correlation: {a.size} and {b.size} values; give 3 to 9 pairs")
+    scale = math.sqrt((a**2).sum() * (b**2).sum())
+    if not scale:
+        return math.nan, 1.0
+    orders = np.array(list(permutations(b))) @ a
+    p = float((np.abs(orders) >= abs(a @ b) - 1e-9).mean())
+    return round(float(a @ b) / scale, 4), round(p, 4)
 
 
 def verdict_of(interval: Interval, at_least: float = 0.0) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tarot_lite.students import Completion
 
 from tarot_lite import toyworld
 from tarot_lite.capability import (
@@ -36,6 +35,7 @@ from tarot_lite.capability.profile import MEASURES
 from tarot_lite.curriculum import PORTFOLIO, Policy
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.sandbox import Sandbox
+from tarot_lite.students import Completion
 
 PROBLEMS = toyworld.problems("probe", 6, seed=2, tests_per_tier=1)
 KEPT = "are kept in .*; call again to go on from there"

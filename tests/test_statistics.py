@@ -4,8 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutation_p, verdict_of
+from tarot_lite.statistics import (
+    Interval,
+    Spread,
+    mean_interval,
+    pass_at_k,
+    permutation_p,
+    rank_correlation,
+    seeds_needed,
+    spread,
+    verdict_of,
+)
 
 
 def test_coverage_over_problems_is_near_95_percent():
@@ -53,3 +64,52 @@ def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_sample():
     for senseless in [(3, 1, 0), (3, 1, 4), (3, 4, 1), (3, -1, 1)]:
         with pytest.raises(ValueError, match="pass@"):
             pass_at_k(*senseless)
+
+
+def table_of(rng: np.random.Generator, of: Spread, seeds: int, problems: int, mean: float = 0.0) -> np.ndarray:
+    parts = rng.normal(0, of.seeds, (seeds, 1)), rng.normal(0, of.problems, (1, problems))
+    return mean + parts[0] + parts[1] + rng.normal(0, of.rest, (seeds, problems))
+
+
+def test_spread_finds_the_parts_it_was_made_of():
+    rng = np.random.default_rng(4)
+    true = Spread(seeds=0.1, problems=0.2, rest=0.3)
+    found = [spread(table_of(rng, true, 12, 80)) for _ in range(200)]
+    for part in ("seeds", "problems", "rest"):
+        assert np.mean([getattr(of, part) ** 2 for of in found]) == pytest.approx(getattr(true, part) ** 2, rel=0.1)
+
+
+def test_seeds_needed_gives_the_power_that_was_asked():
+    rng = np.random.default_rng(5)
+    true, problems, difference = Spread(seeds=0.08, problems=0.1, rest=0.3), 100, 0.06
+    seeds = seeds_needed(true, problems, difference)
+    assert seeds is not None and seeds > 5
+    sd = np.sqrt(true.seeds**2 / seeds + true.problems**2 / problems + true.rest**2 / (seeds * problems))
+    means = [table_of(rng, true, seeds, problems, difference).mean() for _ in range(1500)]
+    assert np.mean(np.abs(means) > 1.96 * sd) == pytest.approx(0.8, abs=0.05)
+    assert (
+        seeds_needed(true, problems, difference, power=0.95) is None
+        or seeds_needed(true, problems, difference, 0.95) > seeds
+    )
+
+
+def test_spread_needs_two_of_each():
+    with pytest.raises(ValueError, match="two seeds and two problems"):
+        spread([[0.1, 0.2, 0.3]])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rank_correlation_agrees_with_scipy(seed):
+    x, y = np.random.default_rng(seed).integers(0, 6, (2, 6))  # ties too
+    rho, p = rank_correlation(x, y)
+    assert rho == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-4)
+    exact = stats.permutation_test(
+        (x,), lambda z: stats.spearmanr(z, y).statistic, permutation_type="pairings", n_resamples=np.inf
+    )
+    assert p == pytest.approx(exact.pvalue, abs=0.02)
+
+
+def test_rank_correlation_of_a_constant_is_undefined_and_too_few_pairs_are_refused():
+    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3])[0])
+    with pytest.raises(ValueError, match="2 and 2 values"):
+        rank_correlation([1, 2], [1, 2])

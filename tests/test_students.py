@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tarot_lite.students import Recipe, Student, StudentError, load, tiny, warmup
-from tarot_lite.students import student as student_module
 
 from tarot_lite import toyworld
 from tarot_lite.problems import Problem
 from tarot_lite.settings import Settings
+from tarot_lite.students import Recipe, Student, StudentError, load, tiny, warmup
+from tarot_lite.students import student as student_module
 
 SETTINGS = Settings(threads=1, warmup_problems=40, students={"weak": 2, "strong": 5})
 RECIPE = Recipe(hidden=32, layers=1, heads=2, feedforward=64, batch=8)
