@@ -26,11 +26,12 @@ FLOORS = {
     "ablations": 5,
     "stages": 5.5,  # what the notebooks take from one another; nothing else imports it
     "figures": 0.3,  # tables in, figures out: it may know tiers and policies, and no stage
+    "widgets": 0.1,  # shows what it is given
     "report": 0.7,  # what the stages left in the run folder
     "batch": 0.8,  # papermill and the run folder
     "__main__": 6,
 }
-LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "__main__")
+LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "widgets", "__main__")
 WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "benchmarks", "ablations", "stages", "figures")
 
 
