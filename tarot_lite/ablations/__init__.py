@@ -1,0 +1,28 @@
+"""Stage 5: train every student under every curriculum, and compare what came out.
+
+A *cell* is one training: student x policy x seed.  Each cell is a papermill run of notebook 04 in a run folder of its
+own; cells share their parent run's students, suites and probes, a finished cell is never run again, and a cell that
+fails is reported with its traceback while the others go on.
+
+`cells` says which there are, `engine` runs them, `collect` reads what they left, `analysis` compares it.
+"""
+
+from tarot_lite.ablations.analysis import claims, contrast, contrasts, gains, summary_text
+from tarot_lite.ablations.cells import Cell, grid
+from tarot_lite.ablations.collect import collect_heldout, collect_histories
+from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
+
+__all__ = [
+    "STAGE",
+    "Cell",
+    "Outcome",
+    "claims",
+    "collect_heldout",
+    "collect_histories",
+    "contrast",
+    "contrasts",
+    "gains",
+    "grid",
+    "run_cells",
+    "summary_text",
+]
