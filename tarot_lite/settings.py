@@ -98,6 +98,10 @@ class Settings:
         None,
         "JSONL of problems with a reference (TAROT, HumanEval, MBPP form) for notebook 01 as well; None: toy only.",
     )
+    problems_data: str | None = _option(
+        None,
+        "JSONL file, or Hub data set, of problems with tests in all four tiers, to train and measure on; None: the toy world.",
+    )
     # sandbox
     sandbox_workers: int | None = _option(
         None, "Programs that run at the same time; None: one per core.", since=6, low=1, high=256
@@ -106,11 +110,14 @@ class Settings:
     memory_mb: int = _option(512, "Memory that a program may use, in MiB.", low=32)
     # students and their capability
     students: dict[str, int] = _option({"weak": 54, "strong": 200}, "Tiny students: name -> warm-up steps.", low=0)
+    models: dict[str, str] = _option(
+        {}, "Pretrained students: name -> Hub id, folder, or smollm2; empty: the tiny ones of `students`."
+    )
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
     temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
     # training
-    student: str | None = _option(None, "Student that notebook 04 trains; None: the last of `students`.", since=4)
+    student: str | None = _option(None, "Student that notebook 04 trains; None: the last of the run's.", since=4)
     policy: str | None = _option(
         None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.", since=4
     )
@@ -166,11 +173,17 @@ class Settings:
             ("portfolio_students", self.portfolio_students),
         ):
             for name in names:
-                if name not in self.students:
+                if name not in self.student_names:
                     raise ValueError(
-                        f"parameter {field_name} is {name!r}{_near(name, self.students)}; "
-                        f"choose one of {', '.join(self.students)}"
+                        f"parameter {field_name} is {name!r}{_near(name, self.student_names)}; "
+                        f"choose one of {', '.join(self.student_names)}"
                     )
+        for name, source in self.models.items():
+            if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():
+                raise ValueError(
+                    f"parameter models holds {name!r}: {source!r}; give a name of letters, digits, '-', '_' and '.' "
+                    "for its folder, and a Hub id, a folder or smollm2"
+                )
         for field_name in ("run", "profile"):
             text = getattr(self, field_name)
             if text is not None and not text.strip("./ "):
@@ -184,6 +197,17 @@ class Settings:
     def run_name(self) -> str:
         """Name of the run folder: `run`, or the profile's name."""
         return self.run or Path(self.profile).stem
+
+    @property
+    def student_names(self) -> list[str]:
+        """Names of the run's students: of `models` if there are any, else the tiny ones, in the profile's order.
+
+        Examples
+        --------
+        >>> Settings().student_names, Settings(models="coder=Qwen/Qwen2.5-Coder-0.5B-Instruct").student_names
+        (['weak', 'strong'], ['coder'])
+        """
+        return list(self.models or self.students)
 
 
 _HINTS = get_type_hints(Settings)
@@ -204,7 +228,7 @@ def _expected(field: dataclasses.Field[Any]) -> str:
         str: "text",
         bool: "true or false",
         list: f"a list of {'whole numbers' if get_args(options[0]) == (int,) else 'names'}",
-        dict: "names with whole numbers",
+        dict: f"names with {'whole numbers' if get_args(options[0])[1:] == (int,) else 'texts'}",
     }[get_origin(options[0]) or options[0]]
     low, high = field.metadata["low"], field.metadata["high"]
     if field.metadata["choices"]:
@@ -236,8 +260,8 @@ def _read(value: Any, hint: Any) -> Any:
         return [_read(item, get_args(hint)[0]) for item in items]
     if origin is dict:
         if isinstance(value, str):
-            pairs = [part.partition("=") for part in value.split(",")]
-            value = {name.strip(): number for name, _, number in pairs}
+            pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+            value = {name.strip(): item.strip() for name, _, item in pairs}
         if not isinstance(value, Mapping):
             raise TypeError
         return {_read(name, str): _read(item, get_args(hint)[1]) for name, item in value.items()}

@@ -6,7 +6,6 @@ but the notebooks.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from tarot_lite import ablations, runs, toyworld
@@ -14,6 +13,7 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, from_row, to_row
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.statistics import Interval, verdict_of
+from tarot_lite.suites import splits
 
 if TYPE_CHECKING:
     from tarot_lite.capability import Profile
@@ -35,27 +35,37 @@ SPLITS = ("train", "probe", "tuning", "heldout")
 def prove_splits(stage: runs.Stage, box: Sandbox) -> list[dict[str, int | str]]:
     """Run every reference of the run's splits twice on all its tests, and keep the proven splits for later stages.
 
+    A problem of ``problems_data`` with a test that its reference does not answer both times is left out; the toy world
+    keeps all, and the notebook asserts that all are proven.
+
     Returns
     -------
     list of dict
-        Per split: ``split``, ``problems``, ``tests``, and ``proven``: tests that the reference answered both times.
+        Per split: ``split``, ``problems`` that are kept, their ``tests``, and ``proven``: tests that the reference
+        answered both times.
     """
     rows: list[dict[str, int | str]] = []
     for split in SPLITS:
-        asked = _toy_split(stage, split)
+        asked = _split(stage, split)
         pairs = [(problem, problem.reference) for problem in asked]
         first, second = box.judge_many(pairs), box.judge_many(pairs)
-        both = zip(itertools.chain(*first), itertools.chain(*second), strict=True)
-        proven = sum(a.verdict is b.verdict is Verdict.PASSED for a, b in both)
+        proven = {
+            problem.problem_id: sum(a.verdict is b.verdict is Verdict.PASSED for a, b in zip(once, again, strict=True))
+            for problem, once, again in zip(asked, first, second, strict=True)
+        }
+        if stage.settings.problems_data is not None:
+            asked = [problem for problem in asked if proven[problem.problem_id] == len(problem.tests)]
         stage.save_rows(split, map(to_row, asked))
-        rows.append(
-            {"split": split, "problems": len(asked), "tests": sum(len(p.tests) for p in asked), "proven": proven}
-        )
+        tests = sum(len(problem.tests) for problem in asked)
+        held = sum(proven[problem.problem_id] for problem in asked)
+        rows.append({"split": split, "problems": len(asked), "tests": tests, "proven": held})
     return rows
 
 
 def problems(stage: runs.Stage, split: str) -> list[Problem]:
-    """Problems of a split with the suites that stage 1 proved, or straight from the toy world.
+    """Problems of a split with the suites that stage 1 proved, or straight from their source.
+
+    The source is the toy world, or what the parameter ``problems_data`` names.
 
     Parameters
     ----------
@@ -64,16 +74,15 @@ def problems(stage: runs.Stage, split: str) -> list[Problem]:
     """
     if stage.has("01_tiered_suites", f"{split}.jsonl"):
         return [from_row(row) for row in stage.load("01_tiered_suites", f"{split}.jsonl")]
-    return _toy_split(stage, split)
+    return _split(stage, split)
 
 
 def student(stage: runs.Stage, name: str | None = None) -> Student:
-    """A student of the run, from the shared cache or warmed up now; None: the last of the profile's."""
+    """A student of the run, from the shared cache, or made or loaded now; None: the last of the profile's."""
     from tarot_lite import students
 
-    return students.tiny(
-        name or list(stage.settings.students)[-1], stage.settings, runs.shared_folder(stage, "students")
-    )
+    settings = stage.settings
+    return students.make(name or settings.student_names[-1], settings, runs.shared_folder(stage, "students"))
 
 
 def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
@@ -156,7 +165,10 @@ def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.O
     return outcomes
 
 
-def _toy_split(stage: runs.Stage, split: str) -> list[Problem]:
+def _split(stage: runs.Stage, split: str) -> list[Problem]:
     settings = stage.settings
+    if settings.problems_data is not None:
+        sizes = {name: getattr(settings, f"{name}_problems") for name in SPLITS}
+        return splits.of_data(settings.problems_data, sizes)[split]
     count = getattr(settings, f"{split}_problems")
     return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)

@@ -31,6 +31,9 @@ from tarot_lite.settings import Settings, describe, load_profile, notebook_folde
         ({"students": ["weak"]}, "parameter students is ['weak']; give names with whole numbers"),
         ({"students": "weak"}, "parameter students is 'weak'"),
         ({"student": "strng"}, "parameter student is 'strng' (did you mean 'strong'?)"),
+        ({"models": {"small": 3}}, "parameter models is {'small': 3}; give names with texts"),
+        ({"models": {"a/b": "x"}}, "parameter models holds 'a/b': 'x'; give a name of letters"),
+        ({"models": {"mine": "x"}, "student": "strong"}, "parameter student is 'strong'; choose one of mine"),
         ({"run": "../elsewhere"}, "give a plain folder name"),
         ({"run": ".."}, "parameter run is '..'"),
         ({"seed": None}, "parameter seed is None"),
@@ -50,6 +53,8 @@ def test_refuses_what_does_not_fit_and_says_so(values: dict[str, object], said: 
         ({"seeds": 3}, "seeds", [3]),
         ({"seeds": "1,2"}, "seeds", [1, 2]),
         ({"students": "weak=5, strong=9"}, "students", {"weak": 5, "strong": 9}),
+        ({"models": "coder=Qwen/Qwen2.5-Coder-0.5B-Instruct"}, "models", {"coder": "Qwen/Qwen2.5-Coder-0.5B-Instruct"}),
+        ({"models": ""}, "models", {}),
         ({"learning_rate": "3e-4"}, "learning_rate", 3e-4),
         ({"temperature": 1}, "temperature", 1.0),
         ({"policy": None}, "policy", None),
@@ -64,6 +69,11 @@ def test_settings_cannot_be_changed_and_do_not_share_their_lists() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().seed = 1  # type: ignore[misc]
     assert Settings().students is not Settings().students
+
+
+def test_the_students_of_a_run_are_its_models_if_it_has_any() -> None:
+    assert Settings(students={"a": 1, "b": 2}, portfolio_students=["a"]).student_names == ["a", "b"]
+    assert Settings(models={"x": "org/x", "y": "smollm2"}, student="y").student_names == ["x", "y"]
 
 
 def test_unknown_parameter_names_value_and_near_match() -> None:

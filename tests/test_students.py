@@ -12,7 +12,7 @@ import torch
 from tarot_lite import toyworld
 from tarot_lite.problems import Problem
 from tarot_lite.settings import Settings
-from tarot_lite.students import Recipe, Student, StudentError, load, tiny, warmup
+from tarot_lite.students import Recipe, Student, StudentError, load, make, tiny, warmup
 from tarot_lite.students import student as student_module
 
 SETTINGS = Settings(threads=1, warmup_problems=40, students={"weak": 2, "strong": 5})
@@ -187,3 +187,12 @@ def test_chat_style_asks_in_the_template_and_reads_the_fence(cache: Path) -> Non
     assert chat.prompt(problem).endswith("fence.<assistant>")
     assert chat.code(problem, "Sure:\n```python\nprint(1)\n```") == "print(1)\n"
     assert chat.code(problem, "print(1)") is None
+
+
+def test_the_run_says_where_a_student_comes_from(strong: Student, cache: Path, tmp_path: Path) -> None:
+    folder = strong.save(tmp_path / "saved")
+    settings = dataclasses.replace(SETTINGS, models={"mine": str(folder)})
+    mine = make("mine", settings, cache)
+    assert mine.name == "mine" and torch.equal(weights(mine), weights(strong))
+    with pytest.raises(StudentError, match=r"student 'weak' is unknown; this run has mine"):
+        make("weak", settings, cache)

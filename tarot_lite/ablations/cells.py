@@ -46,6 +46,6 @@ def grid(settings: Settings) -> list[Cell]:
     return [
         Cell(student, policy, seed)
         for seed in settings.seeds
-        for student in reversed(settings.students)
+        for student in reversed(settings.student_names)
         for policy in (whole if student in settings.portfolio_students else settings.policies)
     ]

@@ -1,0 +1,39 @@
+"""The run's student of a name, however it is got."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tarot_lite.settings import Settings
+from tarot_lite.students.folders import load
+from tarot_lite.students.student import Student, StudentError
+from tarot_lite.students.warmup import tiny
+
+__all__ = ["make"]
+
+
+def make(name: str, settings: Settings, folder: str | Path) -> Student:
+    """Make, load or take from the cache the student of a name.
+
+    Parameters
+    ----------
+    name
+        One of ``settings.student_names``.
+    settings
+        ``models`` says where a pretrained student comes from; without any, ``students`` says how long a tiny one is
+        warmed up.
+    folder
+        The cache of the run's students.
+
+    Raises
+    ------
+    StudentError
+        If the name is unknown, or the student cannot be made or loaded.
+    """
+    if name not in settings.student_names:
+        raise StudentError(f"student {name!r} is unknown; this run has {', '.join(settings.student_names)}")
+    if name not in settings.models:
+        return tiny(name, settings, folder)
+    student = load(settings.models[name])
+    student.name = name
+    return student

@@ -1,0 +1,101 @@
+"""Splits of a data set of tiered problems: which problem is trained on and which is held out, decided by its id alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from tarot_lite.problems import Problem, ProblemError, Tier
+from tarot_lite.suites import sources
+
+__all__ = ["of_data", "usable"]
+
+_ORDER = ("heldout", "tuning", "probe", "train")
+
+
+def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
+    """Split a data set into problems to train on, to probe, to tune on and to hold out.
+
+    Problems are put in the order of a hash of their id; the held-out ones are the first, those to train on the last.
+    So a split does not depend on the order of the file, and more problems to train on never move a held-out one.
+
+    Parameters
+    ----------
+    name
+        JSONL file, or data set of the Hub (its split ``train``) or a folder that ``datasets`` reads.
+    sizes
+        ``heldout``, ``tuning``, ``probe``, ``train``: how many of each.
+
+    Raises
+    ------
+    ProblemError
+        If the data set has fewer usable problems than the sizes ask for, or cannot be read.
+
+    Examples
+    --------
+    >>> of_data("nowhere.jsonl", {"train": 1})
+    Traceback (most recent call last):
+    ...
+    tarot_lite.problems.ProblemError: nowhere.jsonl: no such file; give a JSONL file with one problem a line
+    """
+    found, dropped = usable(name)
+    wanted = sum(sizes.values())
+    if len(found) < wanted:
+        why = "; ".join(f"{count} × {reason}" for reason, count in Counter(dict(dropped)).most_common(3))
+        asked = ", ".join(f"{split}_problems {sizes[split]}" for split in _ORDER if split in sizes)
+        raise ProblemError(
+            f"parameter problems_data: {name} has {len(found)} usable problems, but the splits ask for {wanted} "
+            f"({asked}); lower these, or give more problems" + (f".  Left out: {why}" if why else "")
+        )
+    splits, start = {}, 0
+    for split in _ORDER:
+        splits[split] = list(found[start : start + sizes.get(split, 0)])
+        start += sizes.get(split, 0)
+    return splits
+
+
+@lru_cache(maxsize=2)
+def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]:
+    """Problems of a data set with a statement and a test in each tier, in the order of the hash of their id.
+
+    Returns
+    -------
+    tuple of Problem
+        The usable ones.
+    tuple of (str, int)
+        Why others were left out, and how many.
+
+    Raises
+    ------
+    ProblemError
+        If the data set cannot be read at all.
+    """
+    kept: list[Problem] = []
+    dropped: Counter[str] = Counter()
+    try:
+        for problem in sources.read(name) if _is_file(name) else sources.hub(name):
+            if isinstance(problem, ProblemError):
+                dropped["broken row"] += 1
+            elif not problem.statement.strip():
+                dropped["no statement"] += 1
+            elif absent := [tier.value for tier in Tier if tier not in problem.tiers]:
+                dropped[f"no test in tier {absent[0]}"] += 1
+            else:
+                kept.append(problem)
+    except (OSError, ValueError) as error:  # what `datasets` raises for a name it does not find, offline or gated
+        if isinstance(error, ProblemError):
+            raise
+        raise ProblemError(
+            f"parameter problems_data: {name} cannot be read as a Hub data set ({type(error).__name__}: {error!s:.300}); "
+            "check the name and the network, log in with `hf auth login` if it is gated, or give a JSONL file"
+        ) from error
+    kept.sort(key=lambda problem: hashlib.sha256(problem.problem_id.encode()).digest())
+    return tuple(kept), tuple(dropped.items())
+
+
+def _is_file(name: str) -> bool:
+    path = Path(name)
+    return path.is_file() or path.name.endswith((".jsonl", ".jsonl.gz"))

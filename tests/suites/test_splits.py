@@ -1,0 +1,92 @@
+"""Splits of tiered problems from a file or a data set, decided by the problems' ids."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tarot_lite.problems import ProblemError
+from tarot_lite.suites.splits import of_data, usable
+
+SIZES = {"train": 5, "probe": 2, "tuning": 2, "heldout": 3}
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    """A row as published: one test a tier, the data set's own without a label."""
+    tests = [
+        {"input": f"{number}\n", "output": f"{number + 1}\n", "type": "stdin_stdout", "label": label, "reason": None}
+        for label in (None, "basic", "medium", "high", "edge")
+    ]
+    return {
+        "source": "made",
+        "task_type": "verifiable_code",
+        "in_source_id": None,
+        "problem": f"Read a number and print it plus one (variant {number}).",
+        "gold_standard_solution": "```python\nprint(int(input()) + 1)\n```",
+        "verification_info": {"language": "python", "test_cases": tests},
+        "metadata": {"difficulty": None, "problem_url": None},
+        "problem_id": f"made_{number}",
+        "custom_id": f"made_{number}",
+        **changes,
+    }
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(item) + "\n" for item in rows), encoding="utf-8")
+    return str(path)
+
+
+def ids(splits: dict[str, list[Any]]) -> dict[str, list[str]]:
+    return {name: [problem.problem_id for problem in found] for name, found in splits.items()}
+
+
+def test_splits_are_disjoint_of_the_sizes_asked_and_independent_of_the_files_order(tmp_path: Path) -> None:
+    rows = [row(number) for number in range(20)]
+    splits = ids(of_data(write(tmp_path / "a.jsonl", rows), SIZES))
+    assert {name: len(found) for name, found in splits.items()} == SIZES
+    assert len(set().union(*splits.values())) == sum(SIZES.values())
+    assert ids(of_data(write(tmp_path / "b.jsonl", rows[::-1]), SIZES)) == splits
+
+
+def test_more_problems_to_train_on_never_move_a_held_out_one(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.jsonl", [row(number) for number in range(20)])
+    few, many = ids(of_data(data, SIZES)), ids(of_data(data, {**SIZES, "train": 13}))
+    assert {name: few[name] for name in ("probe", "tuning", "heldout")} == {
+        name: many[name] for name in ("probe", "tuning", "heldout")
+    }
+    assert many["train"][:5] == few["train"]
+
+
+def test_datasets_reads_the_published_schema_as_our_own_reader_does(tmp_path: Path) -> None:
+    """The path that a Hub id takes, on a folder in its place."""
+    data = write(tmp_path / "train.jsonl", [row(number) for number in range(14)])
+    assert ids(of_data(str(tmp_path), SIZES)) == ids(of_data(data, SIZES))
+    read = of_data(str(tmp_path), SIZES)["heldout"][0]
+    assert read == next(problem for problem in usable(data)[0] if problem.problem_id == read.problem_id)
+
+
+def test_real_rows_come_through_datasets(shared_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_bytes((shared_data / "tarot_sample.jsonl").read_bytes())
+    through_datasets, ours = usable(str(tmp_path)), usable(str(shared_data / "tarot_sample.jsonl"))
+    assert through_datasets == ours and len(ours[0]) >= 4
+
+
+def test_too_few_usable_problems_say_how_many_and_why_others_were_left_out(tmp_path: Path) -> None:
+    untiered = row(50)
+    untiered["verification_info"]["test_cases"] = untiered["verification_info"]["test_cases"][:1]
+    rows = [row(1), row(2, problem=" "), untiered, {"problem_id": "broken"}]
+    with pytest.raises(ProblemError) as caught:
+        of_data(write(tmp_path / "a.jsonl", rows), SIZES)
+    said = str(caught.value)
+    assert "has 1 usable problems, but the splits ask for 12 (heldout_problems 3, tuning_problems 2," in said
+    assert all(part in said for part in ("1 × no statement", "1 × no test in tier basic", "1 × broken row"))
+
+
+def test_a_data_set_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match=r"no such file; give a JSONL file"):
+        of_data(str(tmp_path / "none.jsonl"), SIZES)
+    with pytest.raises(ProblemError, match=r"cannot be read as a Hub data set .*; check the name and the network"):
+        of_data(str(tmp_path / "no_folder"), SIZES)
