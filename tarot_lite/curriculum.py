@@ -11,8 +11,8 @@ A policy is plain data and a pure function of progress, so what the trainer uses
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from statistics import fmean
@@ -202,21 +202,31 @@ PORTFOLIO: Mapping[str, Policy] = MappingProxyType(
 """Everything that an ablation may compare: `PUBLISHED` and two further baselines."""
 
 
-def get_policy(name: str) -> Policy:
+def get_policy(name: str, weights: Sequence[float] | None = None) -> Policy:
     """Look a policy up by name.
+
+    Parameters
+    ----------
+    name
+        Key in `PORTFOLIO`.
+    weights
+        Worth of each tier, basic to edge, instead of the policy's own; None keeps those.
 
     Raises
     ------
     ValueError
-        If there is none of that name; the message lists those there are.
+        If there is none of that name; the message lists those there are.  Or a tier is active and weighs nothing.
 
     Examples
     --------
     >>> get_policy("var_asce_rev").summary
     'hard first, hard tiers worth more'
+    >>> get_policy("uni", weights=[0.1, 0.2, 0.3, 0.4]).reward({Tier.BASIC: [True]}, progress=0)
+    0.1
     """
     try:
-        return PORTFOLIO[name]
+        policy = PORTFOLIO[name]
+        return policy if weights is None else replace(policy, weights=dict(zip(Tier, weights, strict=True)))
     except (KeyError, TypeError):
         near = get_close_matches(str(name), PORTFOLIO, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""

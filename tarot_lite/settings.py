@@ -23,7 +23,7 @@ import yaml
 
 from tarot_lite.curriculum import get_policy
 
-__all__ = ["Settings", "describe", "load_profile", "notebook_folder", "profile_names"]
+__all__ = ["Settings", "axis_names", "describe", "load_profile", "notebook_folder", "profile_names"]
 
 
 def _option(
@@ -83,6 +83,9 @@ class Settings:
     )
     threads: int = _option(2, "Threads of the numerical libraries; 1 repeats bit by bit everywhere.", low=1, high=256)
     jobs: int = _option(1, "Trainings that run at the same time in stage 5.", since=6, low=1, high=64)
+    scheduler: str | None = _option(
+        None, "Dask scheduler that stage 5's trainings are sent to, such as tcp://host:8786; None: run here.", since=6
+    )
     # problems
     warmup_problems: int = _option(1200, "Toy problems behind the students' warm-up corpus.", low=8)
     train_problems: int = _option(400, "Problems that GRPO trains on.", low=4)
@@ -129,6 +132,11 @@ class Settings:
         False, "Keep finished cells that other code or versions made, labelled; False: run them again.", since=5
     )
     seeds: list[int] = _option([0], "Training seeds of notebook 05.", since=5, low=0, high=2**31 - 1)
+    axes: dict[str, list[Any]] = _option(
+        {},
+        "Further axes of notebook 05: training parameter -> values, such as beta=0|0.01; loss_type=grpo|dapo.",
+        since=5,
+    )
     training_seed: int | None = _option(
         None, "Order of the prompts and sampling of one training; None: `seed`.", since=4, low=0, high=2**31 - 1
     )
@@ -143,10 +151,17 @@ class Settings:
         0.0, "Worth of a well-formed completion; 1 as published, 0 for students without tags.", since=4, low=0, high=100
     )
     normalize_reward: bool = _option(False, "Divide the reward by the active weight; False as published.", since=4)
+    tier_weights: list[float] | None = _option(
+        None, "Worth of a passed tier, basic to edge, four numbers; None: those of the curriculum.", since=4, low=0
+    )
+    training_temperature: float | None = _option(
+        None, "Sampling temperature in training alone; None: `temperature`.", since=4, low=0.01, high=5
+    )
     save_steps: int = _option(20, "Steps between checkpoints.", since=4, low=1)
     completions_every: int = _option(10, "Steps between the rows of the completions table.", since=4, low=1)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", _read_axes(self.axes))
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         for field_name, names in (
@@ -184,6 +199,10 @@ class Settings:
                     f"parameter models holds {name!r}: {source!r}; give a name of letters, digits, '-', '_' and '.' "
                     "for its folder, and a Hub id, a folder or smollm2"
                 )
+        if self.tier_weights is not None and (len(self.tier_weights) != 4 or not all(self.tier_weights)):
+            raise ValueError(
+                f"parameter tier_weights is {self.tier_weights!r}; give four numbers above 0, basic to edge"
+            )
         for field_name in ("run", "profile"):
             text = getattr(self, field_name)
             if text is not None and not text.strip("./ "):
@@ -212,10 +231,63 @@ class Settings:
 
 _HINTS = get_type_hints(Settings)
 
+_NO_AXIS = ("student", "policy", "training_seed", "eval_samples", "save_steps", "completions_every")
+
+
+def axis_names() -> list[str]:
+    """Parameters that may be an axis of the ablation's grid: those that change a training and nothing before it.
+
+    Examples
+    --------
+    >>> [name for name in ("beta", "tier_weights", "policy", "seed") if name in axis_names()]
+    ['beta', 'tier_weights']
+    """
+    return [f.name for f in dataclasses.fields(Settings) if f.metadata["since"] == 4 and f.name not in _NO_AXIS]
+
+
+_OTHER_AXES = {"policy": "policies", "student": "students", "training_seed": "seeds", "seed": "seeds"}
+_OTHER_AXES |= {"temperature": "training_temperature (`temperature` measures, too)"}
+
+
+def _read_axes(given: Any) -> dict[str, list[Any]]:
+    """Axes by name, each with its values checked as the parameter's own; text is ``"beta=0|0.01; loss_type=grpo|dapo"``."""
+    form = 'give training parameters with values, such as "beta=0|0.01; loss_type=grpo|dapo"'
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in given.split(";") if part.strip()]
+        given = {name.strip(): [value.strip() for value in values.split("|")] for name, _, values in pairs}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"parameter axes is {given!r}; {form}")
+    fields_by_name = {field.name: field for field in dataclasses.fields(Settings)}
+    axes: dict[str, list[Any]] = {}
+    for name, values in given.items():
+        if name not in axis_names():
+            instead = f"; give it by {_OTHER_AXES[name]}" if name in _OTHER_AXES else _near(name, axis_names())
+            raise ValueError(f"parameter axes: {name!r} is no axis{instead}; choose from {', '.join(axis_names())}")
+        values = list(values) if isinstance(values, list | tuple) else [values]
+        if not values or values == [""]:
+            raise ValueError(f"parameter axes: {name} has no value; {form}")
+        try:
+            read = [_checked(fields_by_name[name], _PLAIN.get(v, v) if isinstance(v, str) else v) for v in values]
+            if name == "tier_weights":
+                for weights in read:
+                    Settings(tier_weights=weights)
+        except ValueError as error:
+            raise ValueError(f"parameter axes: {error}") from None
+        if any(value in read[:i] for i, value in enumerate(read)):
+            raise ValueError(f"parameter axes: {name} is {values!r}; give each value once")
+        axes[name] = read
+    return axes
+
+
+_PLAIN = {"true": True, "True": True, "false": False, "False": False, "None": None, "none": None, "null": None}
+
 
 def _near(name: object, known: Mapping[str, Any] | list[str]) -> str:
     near = get_close_matches(str(name), list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+_ITEMS = {(int,): "whole numbers", (float,): "numbers", (list[Any],): "lists of values"}
 
 
 def _expected(field: dataclasses.Field[Any]) -> str:
@@ -227,8 +299,8 @@ def _expected(field: dataclasses.Field[Any]) -> str:
         float: "a number",
         str: "text",
         bool: "true or false",
-        list: f"a list of {'whole numbers' if get_args(options[0]) == (int,) else 'names'}",
-        dict: f"names with {'whole numbers' if get_args(options[0])[1:] == (int,) else 'texts'}",
+        list: "a list of " + _ITEMS.get(get_args(options[0])[:1], "names"),
+        dict: "names with " + _ITEMS.get(get_args(options[0])[1:], "texts"),
     }[get_origin(options[0]) or options[0]]
     low, high = field.metadata["low"], field.metadata["high"]
     if field.metadata["choices"]:
@@ -252,6 +324,8 @@ def _read(value: Any, hint: Any) -> Any:
             if value is None
             else _read(value, next(option for option in get_args(hint) if option is not type(None)))
         )
+    if hint is Any:
+        return value  # `_read_axes` has read it
     origin = get_origin(hint)
     if origin is list:
         items = [part.strip() for part in value.split(",")] if isinstance(value, str) else value

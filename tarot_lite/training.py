@@ -53,6 +53,8 @@ _RECIPE = (
     "beta",
     "loss_type",
     "temperature",
+    "training_temperature",
+    "tier_weights",
     "max_completion_tokens",
     "format_weight",
     "normalize_reward",
@@ -114,8 +116,8 @@ def train(
         See `tarot_lite.curriculum`.
     settings
         Uses ``grpo_steps``, ``prompts_per_step``, ``generations``, ``learning_rate``, ``beta``, ``loss_type``,
-        ``temperature``, ``max_completion_tokens``, ``format_weight``, ``normalize_reward``, ``save_steps``,
-        ``completions_every`` and ``threads``.
+        ``temperature``, ``training_temperature``, ``max_completion_tokens``, ``format_weight``, ``normalize_reward``,
+        ``save_steps``, ``completions_every`` and ``threads``.
     folder
         Holds ``checkpoints/``, ``rollouts.jsonl`` and the identity of the training.  A second call with the same
         arguments goes on from the last complete checkpoint, and on a CPU ends with the same weights as an
@@ -234,7 +236,7 @@ def _config(settings: Settings, checkpoints: Path, seed: int) -> GRPOConfig:
         per_device_train_batch_size=settings.prompts_per_step * settings.generations,
         num_generations=settings.generations,
         max_completion_length=settings.max_completion_tokens,
-        temperature=settings.temperature,
+        temperature=settings.training_temperature or settings.temperature,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant",
         beta=settings.beta,
