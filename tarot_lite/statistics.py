@@ -46,6 +46,9 @@ class Interval:
     def __str__(self) -> str:
         return f"{100 * self.estimate:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
 
+    def __neg__(self) -> Interval:
+        return Interval(-self.estimate, -self.high, -self.low)
+
     @property
     def excludes_zero(self) -> bool:
         """Whether the whole interval lies on one side of zero."""

@@ -11,18 +11,24 @@ from tarot_lite.ablations.analysis import claims, contrast, contrasts, gains, su
 from tarot_lite.ablations.cells import Cell, grid
 from tarot_lite.ablations.collect import collect_heldout, collect_histories
 from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
+from tarot_lite.ablations.study import capability_law, correlation, learning_speed, power, stability
 
 __all__ = [
     "STAGE",
     "Cell",
     "Outcome",
+    "capability_law",
     "claims",
     "collect_heldout",
     "collect_histories",
     "contrast",
     "contrasts",
+    "correlation",
     "gains",
     "grid",
+    "learning_speed",
+    "power",
     "run_cells",
+    "stability",
     "summary_text",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import pandas as pd
 
+from tarot_lite.ablations.study import capability_law, correlation
 from tarot_lite.curriculum import get_policy
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
-__all__ = ["claims", "contrast", "contrasts", "gains", "summary_text"]
+__all__ = ["claims", "compared", "contrast", "contrasts", "gains", "summary_text"]
 
 
 def gains(heldout: pd.DataFrame, measure: str = "suite") -> pd.DataFrame:
@@ -67,11 +69,30 @@ def contrast(
     return mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
 
 
-_ORDER = ("hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
+def compared(policies: Iterable[str], baseline: str = "flat") -> list[tuple[str, str]]:
+    """Pairs of curricula that are compared: hard first with easy to hard, and everything with the baseline.
+
+    Without the baseline among them, all pairs.  Few comparisons leave more power after the correction for their number.
+
+    Examples
+    --------
+    >>> compared(["uni", "var", "var_asce_rev", "flat"])[:2]
+    [('var_asce_rev', 'flat'), ('var_asce_rev', 'uni')]
+    """
+    ways = {name: get_policy(name).direction for name in policies}
+    order = ("hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
+    pairs = list(itertools.combinations(sorted(ways, key=lambda name: (order.index(ways[name]), name != baseline)), 2))
+    if baseline not in ways:
+        return pairs
+    return [
+        (first, second)
+        for first, second in pairs
+        if baseline in (first, second) or (ways[first], ways[second]) == ("hard first", "easy to hard")
+    ]
 
 
 def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of curricula of every student, paired by problem and seed.
+    """Differences between the curricula (`compared`) of every student, paired by problem and seed.
 
     Returns
     -------
@@ -81,9 +102,7 @@ def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for student in dict.fromkeys(heldout["student"]):
-        policies = list(dict.fromkeys(heldout.loc[heldout["student"] == student, "policy"]))
-        ordered = sorted(policies, key=lambda policy: _ORDER.index(get_policy(policy).direction))
-        for first, second in itertools.combinations(ordered, 2):
+        for first, second in compared(dict.fromkeys(heldout.loc[heldout["student"] == student, "policy"])):
             interval, p = contrast(heldout, student, first, second)
             row = {"student": student, "first": first, "second": second, "label": f"{student}: {first} − {second}"}
             rows.append(row | {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "p": p})
@@ -93,31 +112,58 @@ def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def claims(gains: pd.DataFrame, contrasts: pd.DataFrame) -> list[dict[str, str]]:
-    """Rows of the claims table that the grid can speak to, each with what was measured and its verdict."""
+def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
+    """Rows of the claims table that a grid can speak to, each with what was measured and its verdict.
+
+    The strongest and the weakest student are those of most and least capability before training; nothing is said of
+    what was not trained.
+    """
+    by_capability = heldout[heldout["measure"] != "suite"].groupby("student")["before"].mean().sort_values()
+    weakest, strongest = by_capability.index[0], by_capability.index[-1]
+    trained = {s: list(dict.fromkeys(heldout.loc[heldout["student"] == s, "policy"])) for s in by_capability.index}
+    shared = [policy for policy in trained[strongest] if all(policy in policies for policies in trained.values())]
     rows = []
-    strongest = gains["student"].iloc[0]
-    for row in gains[gains["student"] == strongest].itertuples():
-        interval = Interval(row.gain, row.low, row.high)
+    of_strongest = gains(heldout[heldout["student"] == strongest]).set_index("policy")
+    for policy in shared:
+        row = of_strongest.loc[policy]
         rows.append(
             _claim(
-                f"GRPO raises held-out full-suite pass@1 of the {strongest} student by 10 points or more, under {row.policy}",
-                f"{100 * row.before:.1f} % before, {100 * row.after:.1f} % after, {row.seeds} seed(s)",
-                interval,
-                verdict_of(interval, at_least=0.10),
+                f"GRPO raises held-out full-suite pass@1 of the {strongest} student by 10 points or more, under {policy}",
+                f"{100 * row['before']:.1f} % before, {100 * row['after']:.1f} % after, {row['seeds']} seed(s)",
+                found := Interval(row["gain"], row["low"], row["high"]),
+                verdict_of(found, at_least=0.10),
             )
         )
-    for row in contrasts.itertuples():
-        kinds = get_policy(row.first).direction, get_policy(row.second).direction
-        if kinds != ("hard first", "easy to hard"):
-            continue
-        interval = Interval(row.estimate, row.low, row.high)
-        if row.student == strongest:
-            claim, verdict = f"The more capable student gains more from {row.first} than from {row.second}", interval
-        else:
-            claim = f"The less capable student ({row.student}) gains more from {row.second} than from {row.first}"
-            verdict = Interval(-row.estimate, -row.high, -row.low)
-        rows.append(_claim(claim, f"{row.first} minus {row.second}, paired by problem", interval, verdict_of(verdict)))
+    law = capability_law(heldout).set_index("student")
+    for student, kind, favoured, sign in (
+        (strongest, "more", "hard-first", 1),
+        (weakest, "less", "easy-to-hard", -1),
+    ):
+        if student in law.index and (sign > 0 or student != strongest):
+            row = law.loc[student]
+            found = Interval(row["contrast"], row["low"], row["high"])
+            evidence = f"hard-first minus easy-to-hard, paired by problem, {row['seeds']:.0f} seed(s)"
+            text = f"The {kind} capable student ({student}) gains more from {favoured} schedules"
+            rows.append(_claim(text, evidence, found, verdict_of(found if sign > 0 else -found)))
+    if (related := correlation(heldout)) is not None:
+        rho, p = related
+        rows.append(
+            {
+                "claim": "The more capable a student, the more it prefers hard-first to easy-to-hard",
+                "evidence": f"rank correlation over {len(law)} students, exact {_p_text(p)}",
+                "number": f"{rho.estimate:+.2f}",
+                "interval": f"{rho.low:+.2f} to {rho.high:+.2f}",
+                "verdict": verdict_of(rho) if p < 0.05 else "undecided",
+            }
+        )
+    for student, first, second, text in (
+        (strongest, "var_asce_rev", "flat", "A hard-first schedule beats rewarding all tiers throughout"),
+        (weakest, "flat", "all_or_nothing", "Graded rewards beat all-or-nothing"),
+    ):
+        if {first, second} <= set(trained[student]):
+            found, p = contrast(heldout, student, first, second)
+            evidence = f"{student} student, {first} minus {second}, {_p_text(p)}"
+            rows.append(_claim(text, evidence, found, verdict_of(found)))
     return rows
 
 
@@ -136,6 +182,10 @@ def summary_text(gains: pd.DataFrame, contrasts: pd.DataFrame) -> str:
             + (f"Differences beyond the noise: {clear}." if clear else "No two curricula differ beyond the noise.")
         )
     return "\n".join(lines)
+
+
+def _p_text(p: float) -> str:
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def _claim(claim: str, evidence: str, interval: Interval, verdict: str) -> dict[str, str]:
