@@ -1,77 +1,63 @@
-"""One program on many inputs in one sandboxed process: cheap, and good enough where nobody cheats.
+"""Many runs in one sandboxed process: cheap, and good enough where nobody cheats.
 
 The proof of a test never uses this: there each run is a test of the sandbox.  Mutants of a proven reference have no
-interest in the other tests of their process, and there are hundreds of runs a problem; what a run leaves behind in
-the interpreter is watched by running the reference itself the same way (see `build`).  A run that kills the process
+interest in the other runs of their process, and there are hundreds a problem; what a run leaves behind in the
+interpreter is watched by running the reference itself the same way (see `build`).  A run that kills the process
 (time, memory, a crash) counts as failed, and the rest goes on in a new one.
-
-With `most`, runs are traced: lines and steps are counted, and a run ends at `most` lines.
 """
 
 from __future__ import annotations
 
 import json
+import marshal
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
 
 from tarot_lite.sandbox import Limits, Sandbox
 
-__all__ = ["TRACED", "Outcome", "run_batches"]
+__all__ = ["TRACED", "Batch", "Outcome", "run_batches"]
 
 TRACED = "<traced>"
 """File name under which traced programs are compiled."""
 
 _DEATHS = 3
+_ENDLESS = 1 << 62
 
-_HARNESS = """
-def _main(source, name, most):
-    import io, json, sys
-    class _Stop(BaseException):
-        pass
-    real, texts = sys.stdout, json.loads(sys.stdin.read())
-    code = compile(source, name, "exec", dont_inherit=True)
-    for text in texts:
-        arcs, steps, stopped = set(), 0, False
-        def enter(frame, event, arg):
-            if frame.f_code.co_filename != name:
-                return None
-            start = -frame.f_code.co_firstlineno
-            last = start
-            def inside(frame, event, arg):
-                nonlocal last, steps, stopped
-                if event == "line":
-                    steps += 1
-                    arcs.add((last, frame.f_lineno))
-                    last = frame.f_lineno
-                    if steps >= most:
-                        stopped = True
-                        raise _Stop
-                elif event == "return":
-                    arcs.add((last, start))
-                return inside
-            return inside
-        sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
-        written = io.BytesIO()
-        sys.stdout = io.TextIOWrapper(written, "utf-8", "surrogatepass", newline="\\n", write_through=True)
-        error = ""
-        if most:
-            sys.settrace(enter)
-        try:
-            exec(code, {"__name__": "__main__"})
-        except SystemExit as stop:
-            error = "" if stop.code in (None, 0) else f"SystemExit: {stop.code}"
-        except BaseException as problem:
-            error = f"{type(problem).__name__}: {problem}"
-        sys.settrace(None)
-        try:
-            sys.stdout.flush()
-            output = written.getvalue().decode("utf-8", "replace")
-        except ValueError:
-            output, error = "", error or "standard output was closed"
-        real.write(json.dumps([error[:200], output, steps, sorted(arcs), stopped]) + "\\n")
-        real.flush()
-    sys.stdout = real
-"""
+# Compiled once, here: the sandbox runs the same interpreter, and compiling it again in every process costs 1 ms.
+_INSIDE = marshal.dumps(
+    compile(
+        files("tarot_lite.suites").joinpath("inside.py").read_text(encoding="utf-8"),
+        "inside.py",
+        "exec",
+        dont_inherit=True,
+        optimize=2,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Programs that share a process, and the inputs that each of them runs on.
+
+    Parameters
+    ----------
+    programs, inputs
+        At least one of each.
+    fuel
+        For every input the steps that a program with a budget (`candidates.fuelled`) may make; None sets no bound.
+    lines
+        For every input the lines that a traced run may take; None does not trace.
+    all_lines
+        What all traced runs may take together; the runs after that are not started.
+    """
+
+    programs: tuple[str, ...]
+    inputs: tuple[str, ...]
+    fuel: tuple[int, ...] | None = None
+    lines: tuple[int, ...] | None = None
+    all_lines: int = _ENDLESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +77,9 @@ class Outcome:
     arcs
         Pairs of lines executed one after another, as coverage.py has them; empty if not traced.
     stopped
-        Whether the run was ended at the limit of lines.
+        Whether the run was ended at the limit of lines, or not started for lack of them.
+    seconds
+        Processor time.
     """
 
     error: str
@@ -100,54 +88,70 @@ class Outcome:
     arcs: frozenset[tuple[int, int]] = frozenset()
     stopped: bool = False
     raised: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
 
-def run_batches(
-    sandbox: Sandbox, jobs: Sequence[tuple[str, Sequence[str]]], limits: Limits, most: int = 0
-) -> list[list[Outcome]]:
-    """Run every program on its inputs, each program in a process of its own.
+def run_batches(sandbox: Sandbox, batches: Sequence[Batch], limits: Limits) -> list[list[list[Outcome]]]:
+    """Run every batch in a process of its own.
 
     Parameters
     ----------
     sandbox
         Where they run, on all workers.
-    jobs
-        Programs, each with its inputs.
+    batches
+        Programs and inputs.
     limits
-        Of a whole batch.
-    most
-        Trace, and end a run after so many lines; 0 does not trace.
+        Of the process of a batch.
 
     Returns
     -------
-    list of list of Outcome
-        One for each input, in order.  After the third run that kills its process, the rest counts as failed too.
+    list of list of list of Outcome
+        For every batch, program and input, in order.  After the third run of a program that kills the process, the
+        rest of its runs count as failed too.
 
     Examples
     --------
     >>> with Sandbox(workers=1) as sandbox:
-    ...     (runs,) = run_batches(sandbox, [("print(6 // int(input()))", ["3", "0", "2"])], Limits())
-    >>> [run.stdout or run.error for run in runs]
-    ['2\\n', 'ZeroDivisionError: integer division or modulo by zero', '3\\n']
+    ...     (((three, error, two),),) = run_batches(
+    ...         sandbox, [Batch(("print(6 // int(input()))",), ("2", "0", "3"))], Limits())
+    >>> three.stdout, error.error, two.stdout
+    ('3\\n', 'ZeroDivisionError: integer division or modulo by zero', '2\\n')
     """
-    results: list[list[Outcome]] = [[] for _ in jobs]
-    for death in range(_DEATHS):
-        open_jobs = [at for at, (_, inputs) in enumerate(jobs) if len(results[at]) < len(inputs)]
-        if not open_jobs:
+    results: list[list[Outcome]] = [[] for _ in batches]
+    deaths: list[Counter[int]] = [Counter() for _ in batches]
+    while True:
+        going = [at for at, batch in enumerate(batches) if len(results[at]) < len(batch.programs) * len(batch.inputs)]
+        if not going:
             break
-        batches = [_batch(jobs[at][0], jobs[at][1][len(results[at]) :], most) for at in open_jobs]
-        for at, (run,) in zip(open_jobs, sandbox.run_many(batches, limits=limits), strict=True):
+        jobs = [_job(batches[at], len(results[at])) for at in going]
+        for at, (run,) in zip(going, sandbox.run_many(jobs, limits=limits), strict=True):
+            count = len(batches[at].inputs)
             results[at] += _read(run.stdout)
-            missing = len(jobs[at][1]) - len(results[at])
-            if missing:  # the run after the last one that reported killed the process
+            if len(results[at]) < len(batches[at].programs) * count:
+                # the run after the last one that reported killed the process
+                program, place = divmod(len(results[at]), count)
+                deaths[at][program] += 1
                 failed = Outcome(run.error or "the process ended early")
-                results[at] += [failed] * (missing if death == _DEATHS - 1 else 1)
-    return results
+                results[at] += [failed] * (count - place if deaths[at][program] == _DEATHS else 1)
+    return [
+        [runs[start : start + len(batch.inputs)] for start in range(0, len(runs), len(batch.inputs))]
+        for batch, runs in zip(batches, results, strict=True)
+    ]
 
 
-def _batch(program: str, inputs: Sequence[str], most: int) -> tuple[str, list[str]]:
-    call = f"_main({program!r}, {TRACED if most else 'program.py'!r}, {most})"
-    return f"{_HARNESS}\n{call}\n", [json.dumps(list(inputs))]
+def _job(batch: Batch, first: int) -> tuple[str, list[str]]:
+    """The job that goes on with run number `first`."""
+    count = len(batch.inputs)
+    order = {
+        "inputs": batch.inputs,
+        "fuel": batch.fuel or [_ENDLESS] * count,
+        "lines": batch.lines or [0] * count,
+        "all_lines": batch.all_lines,
+        "from": first,
+    }
+    name = TRACED if batch.lines else "program.py"
+    call = f"run_all({list(batch.programs)!r}, {name!r})"
+    return f"import marshal\nexec(marshal.loads({_INSIDE!r}))\n{call}\n", [json.dumps(order)]
 
 
 def _read(stdout: str) -> list[Outcome]:
@@ -155,9 +159,9 @@ def _read(stdout: str) -> list[Outcome]:
     outcomes = []
     for line in stdout.splitlines():
         try:
-            error, output, steps, arcs, stopped = json.loads(line)
+            error, output, steps, arcs, stopped, seconds = json.loads(line)
         except ValueError:
             break
         taken = frozenset((start, end) for start, end in arcs)
-        outcomes.append(Outcome(error, output, steps, taken, stopped, raised=bool(error)))
+        outcomes.append(Outcome(error, output, steps, taken, stopped, bool(error), seconds))
     return outcomes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, ProblemError, TestCase, Tier, to_row
 from tarot_lite.sandbox import Limits, Sandbox, SandboxError
-from tarot_lite.suites.batch import Outcome, run_batches
+from tarot_lite.suites.batch import Batch, Outcome, run_batches
 from tarot_lite.suites.calibration import KillMatrix, assign
 from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Stubs, fuelled
 from tarot_lite.suites.coverage import measure, reached_lines
@@ -28,7 +28,8 @@ __all__ = ["TIERS", "build"]
 TIERS = ("assign", "check")
 _CHUNK = 16  # problems whose programs are run together, so that all workers stay busy
 _BATCH_OUTPUT_KB = 16 * 1024
-_LEAST = 40  # runs: a calibration by fewer would say nothing
+_LEAST = 12  # candidates: a calibration by fewer would say nothing
+_SHARED_PROCESS = 8, 200_000  # candidates that share a process, and about the lines that they may take together
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,38 @@ class _Plan:
     coverage: bool
 
     @property
-    def trace_limit(self) -> int:
-        """Lines a run may take before the problem counts as too slow to calibrate."""
+    def given_lines(self) -> int:
+        """Lines that the reference may take on a given input before the problem counts as too slow to calibrate."""
+        return max(1, self.steps // 20)
+
+    @property
+    def other_lines(self) -> int:
+        """Lines that it may take on any other input."""
+        return max(1, self.steps // 200)
+
+    @property
+    def suite_lines(self) -> int:
+        """Lines that it may take on all tests of a problem together, so that `_LEAST` candidates can run on them."""
         return max(1, self.steps // _LEAST)
+
+    def trace(self, work: _Work, count: int | None = None) -> Batch:
+        """The reference on the first `count` proposals (None: on all), traced."""
+        lines = [self.given_lines if one.source == "given" else self.other_lines for one in work.proposals[:count]]
+        inputs = tuple(proposal.input for proposal in work.proposals[:count])
+        return Batch((work.reference,), inputs, lines=tuple(lines), all_lines=self.steps // 4)
 
     @property
     def trace_limits(self) -> Limits:
         """Of a whole batch of traced runs; the clock is short, so that a reference that sleeps is found soon."""
-        return replace(self.sandbox.limits, cpu_seconds=4.0, wall_seconds=12.0, output_kb=_BATCH_OUTPUT_KB)
+        return replace(self.sandbox.limits, cpu_seconds=8.0, wall_seconds=16.0, output_kb=_BATCH_OUTPUT_KB)
 
-    @property
-    def candidate_limits(self) -> Limits:
-        """Of a whole batch of one candidate: the step budget ends nearly every endless one, this ends the others."""
-        return replace(self.sandbox.limits, cpu_seconds=2.0, wall_seconds=10.0, output_kb=_BATCH_OUTPUT_KB)
+    def candidate_limits(self, cpu_seconds: float) -> Limits:
+        """Of a process of candidates: counted steps end nearly every endless one, this ends the others."""
+        wall = 10 + 2 * cpu_seconds
+        return replace(self.sandbox.limits, cpu_seconds=cpu_seconds, wall_seconds=wall, output_kb=_BATCH_OUTPUT_KB)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Work:
     """One problem on its way."""
 
@@ -74,10 +91,18 @@ class _Work:
     matrix: KillMatrix | None = None
     reason: str = ""
     too_slow: bool = False
+    answered: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def stop(self, reason: str) -> None:
         """No suite for this problem."""
         self.reason = self.reason or reason
+
+    def answers(self, test: TestCase, output: str) -> bool:
+        """As `Problem.answers`, remembered: many candidates give the same output."""
+        key = test.input, output
+        if key not in self.answered:
+            self.answered[key] = self.problem.answers(test, output)
+        return self.answered[key]
 
     @property
     def reference(self) -> str:
@@ -95,7 +120,7 @@ def build(
     tiers: Literal["assign", "check"] = "assign",
     per_tier: int | None = None,
     max_input_kb: float = 256,
-    steps: int = 20_000_000,
+    steps: int = 10_000_000,
     coverage: bool = True,
 ) -> SuiteReport:
     """Make a proven and calibrated suite for every problem that has a usable reference.
@@ -126,7 +151,8 @@ def build(
         Larger inputs are dropped, in KiB.
     steps
         Lines of Python that calibrating one problem may take, by estimate: fewer tests and candidates are used
-        for slow references, and very slow ones keep their given tiers unmeasured.
+        for slow references, and very slow ones keep their given tiers unmeasured.  Lines are counted, not seconds,
+        so that a busy machine comes to the same suites.
     coverage
         Measure lines and branches of the reference that the suite reaches.
 
@@ -177,8 +203,11 @@ def build(
     }
     store = Store(folder, settings)
     records: list[dict[str, Any]] = []
-    for chunk in _chunks(_bar(problems, progress)):
-        records += _build_chunk(chunk, plan, store)
+    for chunk, made in _ahead(_chunks(_bar(problems, progress)), lambda chunk: _build_chunk(chunk, plan, store)):
+        for item, record in zip(chunk, made, strict=True):
+            if isinstance(item, Problem) and store.finished(item) is None:
+                store.add(item, record)
+        records += made
     report = SuiteReport(records, settings)
     if folder is not None:
         report.save(folder)
@@ -204,6 +233,20 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
         yield chunk
 
 
+def _ahead(chunks: Iterable[list[Any]], work: Callable[[list[Any]], Any]) -> Iterator[tuple[list[Any], Any]]:
+    """Each chunk with its result, in order; two are at work, so that one keeps the sandbox busy while the other thinks."""
+    with ThreadPoolExecutor(2) as threads:
+        waiting: deque[tuple[list[Any], Future[Any]]] = deque()
+        for chunk in chunks:
+            waiting.append((chunk, threads.submit(work, chunk)))
+            if len(waiting) == 2:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
 def _build_chunk(chunk: Sequence[Problem | ProblemError], plan: _Plan, store: Store) -> list[dict[str, Any]]:
     results: list[dict[str, Any] | _Work] = []
     for item in chunk:
@@ -220,11 +263,7 @@ def _build_chunk(chunk: Sequence[Problem | ProblemError], plan: _Plan, store: St
             _calibrate(works, plan)
         except SandboxError as failure:
             raise SandboxError(f"{failure}; finished problems are kept, start the build again to go on") from failure
-    records = [_record(item, plan) if isinstance(item, _Work) else item for item in results]
-    for done, record in zip(results, records, strict=True):
-        if isinstance(done, _Work):
-            store.add(done.problem, record)
-    return records
+    return [_record(item, plan) if isinstance(item, _Work) else item for item in results]
 
 
 def _going(works: Iterable[_Work]) -> list[_Work]:
@@ -263,8 +302,8 @@ def _propose(works: Sequence[_Work], plan: _Plan) -> None:
 def _trace(works: Sequence[_Work], plan: _Plan) -> None:
     """Run the reference on everything once, traced: find out early if it hangs, fails, or is too slow to calibrate."""
     going = _going(works)
-    first = run_batches(plan.sandbox, _jobs(going, 1), plan.trace_limits, plan.trace_limit)
-    for work, (run,) in zip(going, first, strict=True):
+    first = run_batches(plan.sandbox, [plan.trace(work, 1) for work in going], plan.trace_limits)
+    for work, ((run,),) in zip(going, first, strict=True):
         killed = bool(run.error) and not run.raised
         work.too_slow = run.stopped or killed
         if "ModuleNotFoundError" in run.error or "ImportError" in run.error:
@@ -272,30 +311,44 @@ def _trace(works: Sequence[_Work], plan: _Plan) -> None:
         if work.too_slow or run.error:  # prove what is given: it may be slow only here, or this input may be bad
             work.proposals = _few(work.proposals)
     going = [work for work in _going(works) if not work.too_slow]
-    for work, runs in zip(
-        going, run_batches(plan.sandbox, _jobs(going), plan.trace_limits, plan.trace_limit), strict=True
-    ):
+    traced = run_batches(plan.sandbox, [plan.trace(work) for work in going], plan.trace_limits)
+    for work, (runs,) in zip(going, traced, strict=True):
         quick = []
         for proposal, run in zip(work.proposals, runs, strict=True):
             if run.stopped and proposal.source == "given":
                 work.too_slow = True
             elif run.stopped:
-                detail = f"the reference takes {plan.trace_limit:,} lines or more"
-                work.rejections.append(Rejection(proposal.source, "too slow", detail, proposal.input[:120]))
+                work.rejections.append(_too_slow(proposal, f"the reference takes {plan.other_lines:,} lines or more"))
                 continue
             elif run.error and proposal.source != "given":  # no need to prove it
                 reason = "reference failed" if run.raised else "reference: timeout or crash"
                 work.rejections.append(Rejection(proposal.source, reason, run.error, proposal.input[:120]))
                 continue
             quick.append((proposal, run))
-        work.proposals = [proposal for proposal, _ in quick]
         work.traces = {proposal.input: run for proposal, run in quick}
+        work.proposals = _affordable(work, [proposal for proposal, _ in quick], plan)
         if work.too_slow:
             work.proposals = _few(work.proposals)
 
 
-def _jobs(works: Sequence[_Work], count: int | None = None) -> list[tuple[str, list[str]]]:
-    return [(work.reference, [proposal.input for proposal in work.proposals[:count]]) for work in works]
+def _affordable(work: _Work, proposals: Sequence[Proposal], plan: _Plan) -> list[Proposal]:
+    """As many as can be calibrated within the budget: of the inputs that were not given, the slowest are dropped."""
+    total = sum(work.traces[proposal.input].steps for proposal in proposals)
+    dropped = set()
+    for proposal in sorted(proposals, key=lambda one: (-work.traces[one.input].steps, one.input)):
+        if total <= plan.suite_lines:
+            break
+        if proposal.source != "given":
+            steps = work.traces[proposal.input].steps
+            total -= steps
+            dropped.add(proposal.input)
+            detail = f"takes {steps:,} lines; all tests together may take {plan.suite_lines:,}"
+            work.rejections.append(_too_slow(proposal, detail))
+    return [proposal for proposal in proposals if proposal.input not in dropped]
+
+
+def _too_slow(proposal: Proposal, detail: str) -> Rejection:
+    return Rejection(proposal.source, "too slow", detail, proposal.input[:120])
 
 
 def _few(proposals: Sequence[Proposal]) -> list[Proposal]:
@@ -305,11 +358,9 @@ def _few(proposals: Sequence[Proposal]) -> list[Proposal]:
 
 def _prove(works: Sequence[_Work], plan: _Plan) -> None:
     """The proof proper: two runs, each input in a test of its own."""
-    going = _going(works)
-    hanging = []
-    for work, (run,) in zip(going, plan.sandbox.run_many(_jobs(going, 1)), strict=True):
-        if run.verdict is Verdict.TIMEOUT:
-            hanging.append(work)
+    slow = [work for work in _going(works) if work.too_slow]
+    first = plan.sandbox.run_many([(work.reference, [work.proposals[0].input]) for work in slow])
+    hanging = [work for work, (run,) in zip(slow, first, strict=True) if run.verdict is Verdict.TIMEOUT]
     for work, runs in zip(
         hanging, plan.sandbox.run_many([(w.reference, _second_input(w)) for w in hanging]), strict=True
     ):
@@ -340,50 +391,97 @@ def _second_input(work: _Work) -> list[str]:
 
 
 def _calibrate(works: Sequence[_Work], plan: _Plan) -> None:
-    """Run the candidates on the proven tests; the reference runs along, to see that batches are good enough."""
-    going = [work for work in _going(works) if not work.too_slow]
-    jobs, alone = [], []
-    for work in going:
-        work.candidates, budget = _candidates(work, plan)
-        inputs = [proven.test.input for proven in work.proven]
-        for one in [Candidate("reference", "control", work.problem.reference or ""), *work.candidates]:
-            jobs.append((_limited(work.problem.program(one.code), budget), inputs))
-    results = iter(run_batches(plan.sandbox, jobs, plan.candidate_limits))
-    for work in going:
-        columns = [_column(work, next(results)) for _ in range(len(work.candidates) + 1)]
-        control, *columns = columns
-        if any(control):
+    """Run the candidates on the proven tests; the reference runs along, to see that shared processes are good enough."""
+    measured = [work for work in _going(works) if not work.too_slow]
+    alone = []
+    groups: dict[float, list[tuple[_Work, list[Candidate]]]] = {}
+    controls = run_batches(plan.sandbox, [_batch(w, [_control(w)]) for w in measured], plan.candidate_limits(2.0))
+    for work, (runs,) in zip(measured, controls, strict=True):
+        if any(run.error and not run.raised for run in runs):  # killed: few lines, but long ones
+            work.too_slow = True
+            continue
+        work.candidates = _candidates(work, plan)
+        if any(_column(work, runs)):
             alone.append(work)
-        work.matrix = _matrix(work, columns)
-    for work in alone:  # state passes from run to run: each run on its own after all
-        inputs = [proven.test.input for proven in work.proven]
-        runs = plan.sandbox.run_many(
-            [(_limited(work.problem.program(one.code), _candidates(work, plan)[1]), inputs) for one in work.candidates],
-            limits=plan.candidate_limits,
-        )
-        outcomes = [
-            [Outcome("" if r.verdict is Verdict.PASSED else r.error or "failed", stdout=r.stdout) for r in row]
-            for row in runs
-        ]
-        work.matrix = _matrix(work, [_column(work, row) for row in outcomes])
+            continue
+        for group in _groups(work):
+            seconds = _cpu_limit(sum(run.seconds for run in runs), len(group))
+            groups.setdefault(seconds, []).append((work, group))
+    rejected: dict[_Work, dict[str, list[bool]]] = {work: {} for work in measured}
+    for seconds, batches in groups.items():
+        jobs = [_batch(work, [*group, _control(work)]) for work, group in batches]
+        for (work, group), runs_of_group in zip(
+            batches, run_batches(plan.sandbox, jobs, plan.candidate_limits(seconds)), strict=True
+        ):
+            *columns, control = [_column(work, runs) for runs in runs_of_group]
+            if any(control):
+                alone.append(work)
+            rejected[work] |= dict(zip([one.code for one in group], columns, strict=True))
+    for work in dict.fromkeys(alone):
+        rejected[work] = _one_by_one(work, plan)
+    for work in measured:
+        if not work.too_slow:
+            work.matrix = _matrix(work, [rejected[work][one.code] for one in work.candidates])
 
 
-def _candidates(work: _Work, plan: _Plan) -> tuple[list[Candidate], int]:
-    """As many candidates as the budget of lines allows, and the budget of steps for one run."""
+def _one_by_one(work: _Work, plan: _Plan) -> dict[str, list[bool]]:
+    """Every run in a process of its own: for references that leave state behind."""
+    jobs = [
+        replace(_batch(work, [one]), inputs=(proven.test.input,), fuel=(fuel,))
+        for one in work.candidates
+        for proven, fuel in zip(work.proven, _fuel(work), strict=True)
+    ]
+    runs = iter(run_batches(plan.sandbox, jobs, plan.candidate_limits(2.0)))
+    return {one.code: _column(work, [next(runs)[0][0] for _ in work.proven]) for one in work.candidates}
+
+
+def _control(work: _Work) -> Candidate:
+    return Candidate("reference", "control", work.problem.reference or "")
+
+
+def _batch(work: _Work, candidates: Sequence[Candidate]) -> Batch:
+    programs = tuple(_counting(work.problem.program(one.code)) for one in candidates)
+    return Batch(programs, tuple(proven.test.input for proven in work.proven), fuel=_fuel(work))
+
+
+def _fuel(work: _Work) -> tuple[int, ...]:
+    """Steps that a candidate may make on each test: some times what the reference takes."""
+    return tuple(4 * work.traces[proven.test.input].steps + 1000 for proven in work.proven)
+
+
+def _groups(work: _Work) -> list[list[Candidate]]:
+    """Candidates that share a process: derived ones, as many as are quick together; any other one has its own."""
+    most, lines = _SHARED_PROCESS
+    total = sum(work.traces[proven.test.input].steps for proven in work.proven)
+    size = max(1, min(most, lines // max(1, total)))
+    derived = [one for one in work.candidates if one.derived]
+    return [
+        *(derived[start : start + size] for start in range(0, len(derived), size)),
+        *([one] for one in work.candidates if not one.derived),
+    ]
+
+
+def _cpu_limit(seconds: float, programs: int) -> float:
+    """Generous for programs that take about as long as the reference, which needs `seconds`; a power of two."""
+    wanted = 50 * seconds * (programs + 1)
+    return next(limit for limit in (1.0, 2.0, 4.0, 8.0) if limit >= min(wanted, 8.0))
+
+
+def _candidates(work: _Work, plan: _Plan) -> list[Candidate]:
+    """As many candidates as the budget of lines allows."""
     traces = [work.traces[proven.test.input] for proven in work.proven]
-    steps = [run.steps for run in traces if run.steps] or [plan.trace_limit]
-    count = max(8, int(plan.steps / max(1.0, sum(steps) / len(steps)) / len(work.proven)))
+    count = max(_LEAST, plan.steps // max(1, sum(run.steps for run in traces)))
     reached = reached_lines(work.problem, traces)
     found: dict[str, Candidate] = {}
     for source in plan.pool:
         for one in source.candidates(work.problem, plan.seed, reached):
             found.setdefault(one.code, one)
-    return list(found.values())[:count], 4 * max(steps) + 1000
+    return list(found.values())[:count]
 
 
 def _column(work: _Work, outcomes: Sequence[Outcome]) -> list[bool]:
     return [
-        bool(outcome.error) or not work.problem.answers(proven.test, outcome.stdout)
+        bool(outcome.error) or not work.answers(proven.test, outcome.stdout)
         for proven, outcome in zip(work.proven, outcomes, strict=True)
     ]
 
@@ -393,9 +491,9 @@ def _matrix(work: _Work, columns: Sequence[Sequence[bool]]) -> KillMatrix:
     return KillMatrix(tuple(rows))
 
 
-def _limited(program: str, budget: int) -> str:
+def _counting(program: str) -> str:
     try:
-        return fuelled(program, budget)
+        return fuelled(program)
     except (SyntaxError, ValueError, RecursionError):  # a given candidate may be no Python at all
         return program
 
@@ -421,8 +519,8 @@ def _record(work: _Work, plan: _Plan) -> dict[str, Any]:
     tiers: list[Tier | None] = [proven.test.tier for proven in work.proven]
     if work.too_slow:
         record["reason"] = (
-            f"the reference takes {plan.trace_limit:,} lines or more on one input: not calibrated, given tiers kept; "
-            "raise steps to calibrate it"
+            f"the reference takes {plan.given_lines:,} lines or more on one input, or too long for its lines: not "
+            "calibrated, given tiers kept; raise steps to calibrate it"
         )
         kept = list(range(len(work.proven)))
     elif plan.tiers == "check":

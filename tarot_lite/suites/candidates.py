@@ -4,9 +4,8 @@ Each mutant carries one slip of a kind that people and models make: a limit off 
 or clamp forgotten, `min` for `max`, a statement left out.  A mutant may happen to be right; it is then rejected by no
 test and left out of every share.
 
-Mutants may loop for ever, and a CPU limit would make verdicts depend on the machine.  `fuelled` therefore puts a step
-budget into loops and recursive functions: the usual endless mutant ends after the same number of steps
-everywhere.
+Mutants may loop for ever, and a CPU limit would make verdicts depend on the machine.  `fuelled` therefore lets loops
+and recursive functions count their steps: the usual endless mutant ends after the same number of steps everywhere.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tarot_lite.problems import Form, Problem
+from tarot_lite.suites.inside import TICK
 
 __all__ = ["Candidate", "Mutants", "Pool", "Programs", "Stubs", "fuelled", "literals", "parse_code"]
 
@@ -39,11 +39,15 @@ class Candidate:
         Operator that made it, or where it comes from.
     code
         In the problem's own form (program, function or body).
+    derived
+        Whether it was made here, from the reference or the tests: such programs do nothing to their interpreter that the
+        reference does not, so several share a process.
     """
 
     name: str
     kind: str
     code: str
+    derived: bool = False
 
 
 class Pool(Protocol):
@@ -128,7 +132,7 @@ class Mutants:
 
         def consider(kind: str, code: str) -> None:
             if code not in found and code != original and _compiles(code, problem.form):
-                found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code)
+                found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code, derived=True)
 
         for edit in _in_turn(edits, rng):
             if len(found) >= self.count:
@@ -183,7 +187,7 @@ class Stubs:
             stubs.append(f"def {problem.entry_point}(*arguments):\n    return arguments[0]")
         elif problem.form is Form.STDIN_STDOUT:
             stubs.append("print(input())")
-        return [Candidate(f"stub {at}", "stub", code) for at, code in enumerate(stubs, start=1) if code]
+        return [Candidate(f"stub {at}", "stub", code, derived=True) for at, code in enumerate(stubs, start=1) if code]
 
 
 def _constant_program(problem: Problem, answer: str) -> str | None:
@@ -473,20 +477,16 @@ def _reads_or_writes(node: ast.AST) -> bool:
     return bool(names & {"input", "print", "sys", "exit", "quit", "open"})
 
 
-# --- a step budget for loops ----------------------------------------------------------------------------------
-
-_TICK = "_tarot_lite_tick"
+# --- counting steps -------------------------------------------------------------------------------------------
 
 
-def fuelled(program: str, steps: int) -> str:
-    """The same program, ending with a failure once loops and recursive calls have made `steps` steps.
+def fuelled(program: str) -> str:
+    """The same program, counting its steps: loops and recursive functions call `TICK`, which whoever runs it supplies.
 
     Parameters
     ----------
     program
         A whole program that parses.
-    steps
-        Budget, > 0.
 
     Returns
     -------
@@ -495,27 +495,22 @@ def fuelled(program: str, steps: int) -> str:
 
     Examples
     --------
-    >>> fuelled("print(1)", 10)
+    >>> fuelled("print(1)")
     'print(1)'
-    >>> exec(fuelled("n = 0\\nwhile n < 5:\\n    n += 1", 10))
-    >>> exec(fuelled("while True: pass", 10))
-    Traceback (most recent call last):
-    SystemExit: 3
+    >>> steps = []
+    >>> exec(fuelled("n = 0\\nwhile n < 5:\\n    n += 1"), {TICK: lambda: steps.append(1)})
+    >>> len(steps)
+    5
     """
     tree = ast.parse(program)
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:
         return program
-    call = ast.Expr(ast.Call(ast.Name(_TICK, ast.Load()), [], []))
+    call = ast.fix_missing_locations(ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], [])))
     for loop in loops:
         assert isinstance(loop, ast.While | ast.For | ast.FunctionDef)
-        loop.body = [copy.deepcopy(call), *loop.body]
-    source = f"def {_TICK}(left=[{int(steps)}]):\n    left[0] -= 1\n    if left[0] < 0:\n        raise SystemExit(3)"
-    head = 0  # after the docstring and the imports from the future, which must stay first
-    while head < len(tree.body) and _must_be_first(tree.body[head]):
-        head += 1
-    tree.body[head:head] = ast.parse(source).body
-    return ast.unparse(ast.fix_missing_locations(tree))
+        loop.body = [call, *loop.body]
+    return ast.unparse(tree)
 
 
 def _is_recursive(node: ast.AST) -> bool:
@@ -528,8 +523,3 @@ def _is_recursive(node: ast.AST) -> bool:
         for statement in node.body
         for child in ast.walk(statement)
     )
-
-
-def _must_be_first(node: ast.stmt) -> bool:
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    return is_text or isinstance(node, ast.ImportFrom) and node.module == "__future__"

@@ -157,7 +157,7 @@ def test_a_slow_reference_keeps_its_given_tests_unmeasured(sandbox: Sandbox) -> 
     report = build([slow], sandbox, steps=400_000)
     (record,) = report.records
     assert record["status"] == "not calibrated"
-    assert "10,000 lines" in record["reason"]
+    assert "20,000 lines" in record["reason"]
     assert report.problems[0].tests == TESTS
 
 

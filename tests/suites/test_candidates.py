@@ -10,7 +10,7 @@ import pytest
 from tarot_lite.problems import Form, Problem, TestCase
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.suites import Mutants, Programs, Stubs
-from tarot_lite.suites.batch import run_batches
+from tarot_lite.suites.batch import Batch, run_batches
 from tarot_lite.suites.candidates import fuelled, literals
 
 REFERENCE = """\
@@ -62,33 +62,49 @@ def test_no_mutants_without_a_reference_that_parses(code: str | None) -> None:
 
 
 def test_an_endless_program_ends_everywhere_after_the_same_steps(sandbox: Sandbox) -> None:
-    endless = "n = 0\nwhile True:\n    n += 1\n    if n == 50:\n        print('fifty', flush=True)\n"
-    (run,) = sandbox.run(fuelled(endless, 100), [""])
-    assert run.stdout == "fifty\n"
-    assert run.verdict.value == "exception"
-    (run,) = sandbox.run(fuelled(endless, 49), [""])
-    assert run.stdout == ""
+    endless = fuelled("n = 0\nwhile True:\n    n += 1\n    if n == 50:\n        print('fifty', flush=True)\n")
+    (((enough, short),),) = run_batches(sandbox, [Batch((endless,), ("", ""), fuel=(100, 49))], Limits())
+    assert (enough.stdout, enough.error) == ("fifty\n", "SystemExit: 3")
+    assert (short.stdout, short.error) == ("", "SystemExit: 3")
 
 
-def test_a_budget_leaves_docstring_and_future_first() -> None:
+def test_counting_leaves_docstring_and_future_first() -> None:
     code = '"""Text."""\nfrom __future__ import annotations\nwhile False:\n    pass'
-    compile(fuelled(code, 5), "p", "exec")
+    compile(fuelled(code), "p", "exec")
 
 
 def test_a_batch_goes_on_after_a_run_that_kills_its_process(sandbox: Sandbox) -> None:
     program = "n = int(input())\nif n == 1:\n    while True: pass\nif n == 2:\n    x = [0] * 10**9\nprint(n)"
-    limits = Limits(cpu_seconds=0.3)
-    (runs,) = run_batches(sandbox, [(program, ["0", "1", "3", "2", "4"])], limits)
-    assert [run.stdout for run in runs] == ["0\n", "", "3\n", "", "4\n"]
-    assert runs[1].error
-    assert "MemoryError" in runs[3].error
+    inputs = ("0", "1", "3", "2", "4")
+    one, two = run_batches(sandbox, [Batch((program, "print(input())"), inputs)], Limits(cpu_seconds=0.3))[0]
+    assert [run.stdout for run in one] == ["0\n", "", "3\n", "", "4\n"]
+    assert one[1].error
+    assert "MemoryError" in one[3].error
+    assert [run.stdout for run in two] == ["0\n", "1\n", "3\n", "2\n", "4\n"], "its neighbour is not disturbed"
+
+
+def test_the_third_death_of_a_program_ends_it_alone(sandbox: Sandbox) -> None:
+    program = "if input() != 'x':\n    while True: pass\nprint('x')"
+    batch = Batch((program, "print(input())"), ("x", "a", "b", "c", "x"))
+    one, two = run_batches(sandbox, [batch], Limits(cpu_seconds=0.2))[0]
+    assert [bool(run.error) for run in one] == [False, True, True, True, True]
+    assert not any(run.error for run in two)
+
+
+def test_what_is_no_python_fails_on_every_input(sandbox: Sandbox) -> None:
+    wrong, right = run_batches(sandbox, [Batch(("print(", "print(1)"), ("a", "b"))], Limits())[0]
+    assert all(run.error.startswith("SyntaxError") and run.raised for run in wrong)
+    assert [run.stdout for run in right] == ["1\n", "1\n"]
 
 
 def test_traced_runs_stop_at_the_limit_and_count_alike(sandbox: Sandbox) -> None:
     program = "for i in range(int(input())):\n    x = i\nprint(x)"
-    short, long = run_batches(sandbox, [(program, ["3", "100000"])], Limits(), most=1000)[0]
+    batch = Batch((program,), ("3", "100000", "3", "3"), lines=(1000,) * 4, all_lines=1010)
+    short, long, cut, unborn = run_batches(sandbox, [batch], Limits())[0][0]
     assert (short.steps, short.stopped, short.stdout) == (8, False, "2\n")
     assert (long.steps, long.stopped) == (1000, True)
+    assert (cut.steps, cut.stopped) == (2, True), "all together may take 1010"
+    assert (unborn.steps, unborn.stopped) == (0, True)
     assert (1, 2) in short.arcs
 
 

@@ -1,0 +1,129 @@
+"""Runs inside the sandbox: some programs, each on many inputs, one run after another in this one process.
+
+Compiled, this file goes into every job that `batch` makes, followed by one line that calls `run_all`.  It imports the
+standard library only, and it knows no expected output.
+"""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+TICK = "_tarot_lite_tick"
+"""What programs with a step budget call in loops and recursive functions (`candidates.fuelled`)."""
+
+
+class _Stop(BaseException):
+    """Ends a traced run at its limit."""
+
+
+def run_all(programs: list[str], name: str) -> None:
+    """Run every program on every input, and write one line of JSON for each run.
+
+    Parameters
+    ----------
+    programs
+        Their sources.
+    name
+        File name to compile them under.
+
+    Notes
+    -----
+    Standard input holds ``{"inputs": [...], "fuel": [...], "lines": [...], "all_lines": n, "from": n}``: the inputs;
+    for each of them the steps that `TICK` allows, and the lines a traced run may take (0 does not trace); the lines that
+    all traced runs may take together; and the number of the first run, counted through.
+    """
+    out, order = sys.stdout, json.loads(sys.stdin.read())
+    inputs, left = order["inputs"], order["all_lines"]
+    code: Any = None
+    for at in range(order["from"], len(programs) * len(inputs)):
+        number, place = divmod(at, len(inputs))
+        if code is None or place == 0:
+            code = _compiled(programs[number], name)
+        most = order["lines"][place]
+        if most and left <= 0:
+            report: list[Any] = ["not run: the other runs took all lines", "", 0, [], True, 0.0]
+        elif isinstance(code, str):
+            report = [code, "", 0, [], False, 0.0]
+        else:
+            report = _run(code, inputs[place], order["fuel"][place], min(most, left) if most else 0)
+            left -= report[2]
+        out.write(json.dumps(report) + "\n")
+        out.flush()
+    sys.stdout = out
+
+
+def _compiled(program: str, name: str) -> Any:
+    try:
+        return compile(program, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"{type(error).__name__}: {error}"[:200]
+
+
+def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
+    """One run: [error, output, lines, arcs, whether it was stopped, processor seconds]."""
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
+    written = io.BytesIO()
+    sys.stdout = io.TextIOWrapper(written, "utf-8", "surrogatepass", newline="\n", write_through=True)
+    tracer = _Tracer(code.co_filename, most)
+    error, started = "", time.process_time()
+    if most:
+        sys.settrace(tracer.enter)
+    try:
+        exec(code, {"__name__": "__main__", TICK: _counter(fuel)})
+    except SystemExit as stop:
+        error = "" if stop.code in (None, 0) else f"SystemExit: {stop.code}"
+    except BaseException as problem:
+        error = f"{type(problem).__name__}: {problem}"
+    sys.settrace(None)
+    seconds = time.process_time() - started
+    try:
+        sys.stdout.flush()
+        output = written.getvalue().decode("utf-8", "replace")
+    except ValueError:
+        output, error = "", error or "standard output was closed"
+    return [error[:200], output, tracer.lines, sorted(tracer.arcs), tracer.stopped, round(seconds, 6)]
+
+
+def _counter(fuel: int) -> Callable[[], None]:
+    def tick() -> None:
+        nonlocal fuel
+        fuel -= 1
+        if fuel < 0:
+            raise SystemExit(3)
+
+    return tick
+
+
+class _Tracer:
+    """Counts the lines of a program, and the steps from line to line as coverage.py has them; stops it at a limit."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self.arcs: set[tuple[int, int]] = set()
+        self.lines = 0
+        self.stopped = False
+        self._name = name
+        self._most = most
+
+    def enter(self, frame: Any, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename != self._name:
+            return None
+        last = start = -frame.f_code.co_firstlineno
+        arcs = self.arcs
+
+        def inside(frame: Any, event: str, arg: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                arcs.add((last, frame.f_lineno))
+                last = frame.f_lineno
+                self.lines += 1
+                if self.lines >= self._most:
+                    self.stopped = True
+                    raise _Stop
+            elif event == "return":
+                arcs.add((last, start))
+            return inside
+
+        return inside
