@@ -60,6 +60,7 @@ __all__ = [
     "read_json",
     "release_lock",
     "reports_folder",
+    "said_by",
     "shared_folder",
     "stage_fingerprint",
     "start",
@@ -516,6 +517,13 @@ class Stage:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         return json.loads(text) if path.suffix == ".json" else text
 
+    def record(self, **facts: Any) -> None:
+        """Write facts about this stage to the run's manifest, such as how a student was loaded; the same name again replaces."""
+        with _locked(self.run_folder / ".manifest.lock"):
+            manifest = read_json(self.run_folder / "manifest.json") or {}
+            manifest.setdefault("stages", {}).setdefault(self.name, {}).update(facts)
+            write_json(self.run_folder / "manifest.json", manifest)
+
     def finish(self, **summary: Any) -> None:
         """Declare the stage done: ``summary.json``, then ``done.json``, last and at once; the lock is given back.
 
@@ -527,10 +535,7 @@ class Stage:
         self._kept(write_json(self.folder / "summary.json", summary))
         seconds = round(time.monotonic() - self._began, 1)
         used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
-        with _locked(self.run_folder / ".manifest.lock"):
-            manifest = read_json(self.run_folder / "manifest.json") or {}
-            manifest.setdefault("stages", {}).setdefault(self.name, {}).update(used)
-            write_json(self.run_folder / "manifest.json", manifest)
+        self.record(**used)
         done = {"fingerprint": self._print, "asked": _asked(self.name, self.settings), **used}
         write_json(self.folder / "done.json", {**done, "files": sorted(set(self._files))})
         release_lock(self.folder)
@@ -709,7 +714,7 @@ def _processor() -> str:
 
 @lru_cache(maxsize=1)
 def _gpu() -> str | None:
-    return _said_by("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+    return said_by("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
 
 
 def _git() -> dict[str, Any] | None:
@@ -717,15 +722,15 @@ def _git() -> dict[str, Any] | None:
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():
         return None
-    commit = _said_by("git", "-C", str(root), "rev-parse", "HEAD")
-    changed = _said_by(
+    commit = said_by("git", "-C", str(root), "rev-parse", "HEAD")
+    changed = said_by(
         "git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "tarot_lite", "notebooks"
     )
     return {"commit": commit, "changed_since": bool(changed)} if commit else None
 
 
-def _said_by(*command: str) -> str | None:
-    """What a program prints; None if it is not there, fails or says nothing."""
+def said_by(*command: str) -> str | None:
+    """What a program prints; None if it is not there, fails or says nothing within 20 seconds."""
     if shutil.which(command[0]) is None:
         return None
     try:

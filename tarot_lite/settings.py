@@ -116,6 +116,39 @@ class Settings:
     models: dict[str, str] = _option(
         {}, "Pretrained students: name -> Hub id, folder, or smollm2; empty: the tiny ones of `students`."
     )
+    gpu_memory: float | None = _option(
+        None, "GPU memory that the profile is made for, in GiB; None: it needs no GPU.", since=6, low=1
+    )
+    backend: str = _option(
+        "auto",
+        "What loads pretrained students; auto: Unsloth if there is a GPU and it is installed, else transformers.",
+        choices=("auto", "unsloth", "transformers"),
+    )
+    dtype: str = _option(
+        "auto",
+        "Number type that pretrained students compute in; auto: bfloat16, or float16 on cards before Ampere, float32 on a CPU.",
+        choices=("auto", "bfloat16", "float16", "float32"),
+    )
+    load_in_4bit: bool = _option(False, "Keep the layers' matrices in 4 bits (needs bitsandbytes and a GPU).")
+    lora_rank: int = _option(
+        0, "Rank of the LoRA adapters on pretrained students; 0: train all weights.", low=0, high=1024
+    )
+    lora_alpha: int = _option(32, "Scale of the LoRA adapters: they count alpha / rank.", low=1)
+    lora_dropout: float = _option(0.0, "Share of the adapters' inputs dropped in training.", low=0, high=0.9)
+    lora_targets: list[str] = _option(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], "Layers that get an adapter."
+    )
+    vllm: str = _option(
+        "off",
+        "Generation by vLLM; auto: beside the training on the same GPU if it is installed; server: one of its own.",
+        choices=("off", "auto", "colocate", "server"),
+    )
+    vllm_memory: float = _option(
+        0.3, "Share of the GPU's memory that vLLM takes beside the training.", low=0.05, high=0.95
+    )
+    max_prompt_tokens: int = _option(
+        1024, "Longest prompt that is trained on, in tokens; longer ones are left out.", low=4
+    )
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
     temperature: float = _option(1.0, "Sampling temperature, in training and measuring.", low=0.01, high=5)
@@ -144,6 +177,13 @@ class Settings:
     prompts_per_step: int = _option(8, "Problems per optimizer step.", since=4, low=1)
     generations: int = _option(8, "Completions per problem and step: the GRPO group.", since=4, low=2)
     learning_rate: float = _option(3e-4, "Peak learning rate.", since=4, low=1e-9, high=1)
+    micro_batch: int | None = _option(
+        None,
+        "Completions in one forward and backward pass; None: all of a step. The step's result is the same.",
+        since=4,
+        low=1,
+    )
+    gradient_checkpointing: bool = _option(False, "Compute activations twice instead of keeping them.", since=4)
     beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", since=4, low=0, high=10)
     loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", since=4, choices=("grpo", "bnpo", "dr_grpo", "dapo"))
     max_completion_tokens: int = _option(24, "Longest completion, in tokens.", since=3, low=4)
@@ -178,6 +218,7 @@ class Settings:
             ("seeds", self.seeds),
             ("students", self.students),
             ("portfolio_students", self.portfolio_students),
+            ("lora_targets", self.lora_targets),
         ):
             if not values and field_name != "portfolio_students":
                 raise ValueError(f"parameter {field_name} is empty; give at least one")
@@ -193,6 +234,11 @@ class Settings:
                         f"parameter {field_name} is {name!r}{_near(name, self.student_names)}; "
                         f"choose one of {', '.join(self.student_names)}"
                     )
+        completions = self.prompts_per_step * self.generations
+        if self.micro_batch is not None and completions % self.micro_batch:
+            raise ValueError(
+                f"parameter micro_batch is {self.micro_batch}; give a divisor of prompts_per_step × generations = {completions}"
+            )
         for name, source in self.models.items():
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():
                 raise ValueError(

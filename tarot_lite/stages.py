@@ -82,7 +82,11 @@ def student(stage: runs.Stage, name: str | None = None) -> Student:
     from tarot_lite import students
 
     settings = stage.settings
-    return students.make(name or settings.student_names[-1], settings, runs.shared_folder(stage, "students"))
+    pupil = students.make(name or settings.student_names[-1], settings, runs.shared_folder(stage, "students"))
+    if pupil.origin:
+        stage.record(**{f"student {pupil.name}": pupil.origin})
+        runs.note(f"{pupil.name}: loaded by {pupil.origin['backend']} ({pupil.origin['why']})")
+    return pupil
 
 
 def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:

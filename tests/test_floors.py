@@ -22,6 +22,7 @@ FLOORS = {
     "sandbox": 1,
     **dict.fromkeys(("suites", "rewards", "toyworld"), 2),
     **dict.fromkeys(("students", "capability", "benchmarks"), 3),
+    "preflight": 3.5,  # before anything is downloaded: the table of models, the sandbox, the problems
     "training": 4,
     "ablations": 5,
     "stages": 5.5,  # what the notebooks take from one another; nothing else imports it
@@ -32,7 +33,21 @@ FLOORS = {
     "__main__": 6,
 }
 LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "widgets", "__main__")
-WITHOUT_TORCH = (*LIGHT, "statistics", "suites", "rewards", "toyworld", "benchmarks", "ablations", "stages", "figures")
+WITHOUT_TORCH = (
+    *LIGHT,
+    "statistics",
+    "suites",
+    "rewards",
+    "toyworld",
+    "benchmarks",
+    "ablations",
+    "stages",
+    "figures",
+    "preflight",
+    "students.models",
+    "students.memory",
+    "students.backends",
+)
 
 
 def modules() -> list[Path]:

@@ -2,15 +2,34 @@
 
 `make` gives the run's student of a name.  The CPU profiles make their own, tiny and from scratch (`tiny`); `load` takes a
 folder that `Student.save` or ``transformers`` wrote.
+
+Names are imported when they are first used: `tarot_lite.students.models` and other tables can be read without torch, and
+Unsloth can come before transformers.
 """
 
-from transformers.utils.logging import disable_progress_bar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from tarot_lite.students.folders import load
-from tarot_lite.students.making import make
-from tarot_lite.students.student import Completion, Student, StudentError
-from tarot_lite.students.warmup import Recipe, tiny
+if TYPE_CHECKING:
+    from tarot_lite.students.folders import load
+    from tarot_lite.students.making import make
+    from tarot_lite.students.student import Student
+    from tarot_lite.students.warmup import Recipe, tiny
+    from tarot_lite.students.writer import Completion, StudentError, Unfinished, Writer
 
-__all__ = ["Completion", "Recipe", "Student", "StudentError", "load", "make", "tiny"]
+_HOMES = {
+    "folders": ("load",),
+    "making": ("make",),
+    "student": ("Student",),
+    "warmup": ("Recipe", "tiny"),
+    "writer": ("Completion", "StudentError", "Unfinished", "Writer"),
+}
 
-disable_progress_bar()  # a bar for every save and load of a model this small is noise in a notebook
+__all__ = ["Completion", "Recipe", "Student", "StudentError", "Unfinished", "Writer", "load", "make", "tiny"]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")

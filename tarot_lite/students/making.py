@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tarot_lite.settings import Settings
-from tarot_lite.students.folders import load
-from tarot_lite.students.student import Student, StudentError
-from tarot_lite.students.warmup import tiny
+from tarot_lite.students.writer import StudentError
+
+if TYPE_CHECKING:
+    from tarot_lite.students.student import Student
 
 __all__ = ["make"]
 
@@ -33,7 +35,9 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student:
     if name not in settings.student_names:
         raise StudentError(f"student {name!r} is unknown; this run has {', '.join(settings.student_names)}")
     if name not in settings.models:
+        from tarot_lite.students.warmup import tiny
+
         return tiny(name, settings, folder)
-    student = load(settings.models[name])
-    student.name = name
-    return student
+    from tarot_lite.students import accelerated
+
+    return accelerated.load(name, settings.models[name], settings)

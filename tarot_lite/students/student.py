@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,10 @@ from tarot_lite import runs, toyworld
 from tarot_lite.problems import Form, Problem
 from tarot_lite.rewards import extract_code
 from tarot_lite.students.cards import new_folder
+from tarot_lite.students.models import Model
+from tarot_lite.students.writer import Completion, StudentError
 
-__all__ = ["Completion", "Student", "StudentError", "seeded"]
-
-
-class StudentError(RuntimeError):
-    """A student that cannot be made, loaded or asked; the message names the place and the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What a model wrote after a prompt.
-
-    Parameters
-    ----------
-    text
-        Without special tokens.
-    tokens
-        How many were generated, the end mark included.
-    truncated
-        True if it hit ``max_new_tokens`` without an end mark.
-    """
-
-    text: str
-    tokens: int
-    truncated: bool
+__all__ = ["Student", "seeded"]
 
 
 class Student:
@@ -53,6 +31,9 @@ class Student:
     style
         ``"line"`` -- the prompt is the toy world's line, the answer the line that follows; ``"chat"`` -- the problem
         in the tokenizer's chat template, the answer the last Python fence.
+    facts
+        What is known of the model: in the style ``"chat"`` its system prompt, roles and tags are used; None: the problem
+        alone is sent.
 
     Raises
     ------
@@ -60,7 +41,7 @@ class Student:
         If the style is ``"chat"`` and the tokenizer has no chat template, or the tokenizer has neither pad nor end mark.
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, style: str = "line") -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Any, style: str = "line", facts: Model | None = None) -> None:
         if style not in ("line", "chat"):
             raise StudentError(f"student {name!r}: style is {style!r}; give 'line' or 'chat'")
         if style == "chat" and not getattr(tokenizer, "chat_template", None):
@@ -76,6 +57,11 @@ class Student:
         self.model = model
         self.tokenizer = tokenizer
         self.style = style
+        self.facts = facts
+        self.batch = 256
+        """Completions generated at a time, unless a call says otherwise."""
+        self.origin: dict[str, Any] = {}
+        """How a pretrained student was loaded, for the manifest."""
 
     def __repr__(self) -> str:
         return f"Student({self.name!r}, {self.parameters / 1e6:.2f} M parameters)"
@@ -90,18 +76,23 @@ class Student:
         """Longest prompt and completion together, in tokens."""
         return int(self.model.config.max_position_embeddings)
 
+    @property
+    def tags(self) -> tuple[str, str]:
+        """Names of the tags that a well-formed chat answer puts around reasoning and program."""
+        return self.facts.tags if self.facts is not None else ("think", "answer")
+
     def prompt(self, problem: Problem) -> str:
         """The text that the model continues."""
         if self.style == "line":
             return toyworld.prompt(problem)
         ask = problem.statement + "\n\n" + _ASK[problem.form]
-        chat = [{"role": "user", "content": ask}]
+        chat = self.facts.messages(ask) if self.facts is not None else [{"role": "user", "content": ask}]
         return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
     def code(self, problem: Problem, completion: str) -> str | None:
         """The candidate's code in a completion, in the problem's form; None if there is none."""
         if self.style == "chat":
-            return extract_code(completion)
+            return extract_code(completion, self.tags[1])
         return completion.partition("\n")[0].strip() or None
 
     def generate(
@@ -111,7 +102,7 @@ class Student:
         temperature: float = 1.0,
         max_new_tokens: int = 40,
         seed: int = 0,
-        batch: int = 256,
+        batch: int | None = None,
         progress: bool = False,
     ) -> list[list[Completion]]:
         """Sample completions.
@@ -129,7 +120,7 @@ class Student:
         seed
             On a CPU the same seed gives the same completions; the global random state is left as it was.
         batch
-            Completions generated at a time.
+            Completions generated at a time; None: `self.batch`.
         progress
             Show a bar.
 
@@ -151,6 +142,7 @@ class Student:
         self._check_room(prompts, max_new_tokens)
         rows = [prompt for prompt in prompts for _ in range(samples)]
         found: list[Completion] = []
+        batch = batch or self.batch
         starts = range(0, len(rows), batch)
         with seeded(seed):
             for start in runs.progress(starts, f"{self.name} writes") if progress else starts:
@@ -168,9 +160,7 @@ class Student:
         encoded = self.tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=self.style != "chat")
         encoded = {key: encoded[key].to(self.model.device) for key in ("input_ids", "attention_mask")}
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
-        was_training = self.model.training
-        self.model.eval()
-        with torch.no_grad():
+        with _inference(self.model):
             output = self.model.generate(
                 **encoded,
                 **sampling,
@@ -179,7 +169,6 @@ class Student:
                 max_new_tokens=max_new_tokens,
                 pad_token_id=self.tokenizer.pad_token_id,
             )
-        self.model.train(was_training)
         new = output[:, encoded["input_ids"].shape[1] :].tolist()  # (prompts, at most max_new_tokens)
         ends = self.model.generation_config.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
@@ -205,6 +194,19 @@ _ASK = {
     Form.FUNCTION: "Complete the Python function and give it whole, in a ```python fence.",
     Form.SCAFFOLD: "Write the body of the Python function solve(xs), where xs is a list of int, in a ```python fence.",
 }
+
+
+@contextmanager
+def _inference(model: Any) -> Iterator[None]:
+    """The model without dropout and gradients inside, as it was outside; Unsloth's models have faster kernels for that."""
+    was_training = model.training
+    getattr(model, "for_inference", model.eval)()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if was_training:
+            getattr(model, "for_training", model.train)()
 
 
 @contextmanager

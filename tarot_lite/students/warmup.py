@@ -23,7 +23,8 @@ from tarot_lite import runs, toyworld
 from tarot_lite.settings import Settings
 from tarot_lite.students.cards import damage
 from tarot_lite.students.folders import load
-from tarot_lite.students.student import Student, StudentError, seeded
+from tarot_lite.students.student import Student, seeded
+from tarot_lite.students.writer import StudentError
 
 __all__ = ["Recipe", "tiny"]
 

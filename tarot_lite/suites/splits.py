@@ -11,7 +11,7 @@ from pathlib import Path
 from tarot_lite.problems import Problem, ProblemError, Tier
 from tarot_lite.suites import sources
 
-__all__ = ["of_data", "usable"]
+__all__ = ["is_file", "of_data", "usable"]
 
 _ORDER = ("heldout", "tuning", "probe", "train")
 
@@ -76,7 +76,7 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
     kept: list[Problem] = []
     dropped: Counter[str] = Counter()
     try:
-        for problem in sources.read(name) if _is_file(name) else sources.hub(name):
+        for problem in sources.read(name) if is_file(name) else sources.hub(name):
             if isinstance(problem, ProblemError):
                 dropped["broken row"] += 1
             elif not problem.statement.strip():
@@ -96,6 +96,7 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
     return tuple(kept), tuple(dropped.items())
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether a value of ``problems_data`` means a JSONL file, not a data set for ``datasets``."""
     path = Path(name)
     return path.is_file() or path.name.endswith((".jsonl", ".jsonl.gz"))

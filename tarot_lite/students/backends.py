@@ -1,0 +1,235 @@
+"""Unsloth or plain transformers with PEFT: which one loads a pretrained student here, and why.
+
+The choice is made from what is installed and plugged in, and told in words, for the manifest.  Nothing here imports torch:
+Unsloth changes transformers and TRL while it is imported, so it must come before them (`enter`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tarot_lite.runs import said_by
+from tarot_lite.students.writer import StudentError
+
+if TYPE_CHECKING:
+    from tarot_lite.settings import Settings
+
+__all__ = ["UNSLOTH", "Backend", "Card", "card", "choose", "enter", "precision", "unsloth_obstacle", "vllm_mode"]
+
+UNSLOTH = "2026.10.9"
+"""The version of Unsloth that this package is tested with."""
+
+_MATTER = ("torch", "transformers", "trl", "datasets", "peft", "accelerate")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An NVIDIA GPU.
+
+    Parameters
+    ----------
+    name
+        As its driver says.
+    memory
+        In GiB.
+    capability
+        CUDA compute capability; 8.0 (Ampere) and later compute in bfloat16.
+    """
+
+    name: str
+    memory: float
+    capability: float
+
+    @property
+    def bf16(self) -> bool:
+        """Whether it computes in bfloat16; a T4 does not."""
+        return self.capability >= 8.0
+
+
+def card() -> Card | None:
+    """The first GPU that this process may use; None if there is none.
+
+    ``CUDA_VISIBLE_DEVICES`` is respected.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not visible.strip(" -1"):
+        return None
+    number = (visible or "0").split(",")[0].strip()
+    said = said_by(
+        "nvidia-smi", "-i", number, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"
+    )
+    return parse_card(said) if said else None
+
+
+def parse_card(line: str) -> Card | None:
+    """Read a line of ``nvidia-smi``: name, memory in MiB, compute capability; None if it is no such line.
+
+    Examples
+    --------
+    >>> parse_card("Tesla T4, 15360, 7.5").bf16, parse_card("NVIDIA GeForce RTX 4090, 24564, 8.9").bf16
+    (False, True)
+    """
+    try:
+        name, memory, capability = (part.strip() for part in line.splitlines()[0].rsplit(",", 2))
+        return Card(name, float(memory) / 1024, float(capability))
+    except (ValueError, IndexError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """How pretrained students are loaded and trained.
+
+    Parameters
+    ----------
+    name
+        ``"unsloth"`` or ``"transformers"`` (with PEFT for LoRA).
+    why
+        In a few words.
+    """
+
+    name: str
+    why: str
+
+
+def unsloth_obstacle() -> str | None:
+    """What keeps Unsloth from being used, with the remedy; None if nothing does."""
+    try:
+        found = importlib.metadata.version("unsloth")
+    except importlib.metadata.PackageNotFoundError:
+        return f"Unsloth is not installed (pip install unsloth=={UNSLOTH})"
+    for text in importlib.metadata.requires("unsloth") or ():
+        need = Requirement(text)
+        if need.name in _MATTER and (need.marker is None or need.marker.evaluate({"extra": ""})):
+            have = importlib.metadata.version(need.name)
+            if Version(Version(have).public) not in need.specifier:
+                return (
+                    f"Unsloth {found} needs {need.name} {need.specifier}, but {have} is installed "
+                    f"(pip install unsloth=={UNSLOTH}, which fits this package's versions)"
+                )
+    if Version(found) > Version(UNSLOTH):
+        return (
+            f"Unsloth {found} is newer than {UNSLOTH}, the version this package is tested with "
+            f"(pip install unsloth=={UNSLOTH}, or set backend to unsloth to try it)"
+        )
+    return None
+
+
+def choose(settings: Settings, found: Card | None = None) -> Backend:
+    """Choose how pretrained students are loaded.
+
+    Parameters
+    ----------
+    settings
+        Uses ``backend``: ``auto`` takes Unsloth if there is a card and nothing is in the way.
+    found
+        The card; None: there is none.
+
+    Raises
+    ------
+    StudentError
+        If ``backend`` is ``unsloth`` and it is not installed.
+
+    Examples
+    --------
+    >>> from tarot_lite.settings import Settings
+    >>> choose(Settings()).name
+    'transformers'
+    """
+    if settings.backend == "transformers":
+        return Backend("transformers", "the parameter backend says so")
+    obstacle = unsloth_obstacle()
+    if settings.backend == "unsloth":
+        if obstacle is not None and "newer" not in obstacle:
+            raise StudentError(f"parameter backend is unsloth, but {obstacle}; or set it to transformers")
+        return Backend("unsloth", "the parameter backend says so")
+    if found is None:
+        return Backend("transformers", "there is no GPU")
+    if obstacle is not None:
+        return Backend("transformers", obstacle)
+    return Backend("unsloth", f"there is a GPU, {found.name}, and Unsloth {UNSLOTH}")
+
+
+def enter(settings: Settings) -> Backend:
+    """Choose how pretrained students are loaded, and import Unsloth if it is to be used.
+
+    Call it before anything imports transformers, TRL or PEFT; `tarot_lite.students.make` does.
+
+    Raises
+    ------
+    StudentError
+        If Unsloth is to be used, and cannot be imported or was imported too late.
+    """
+    backend = choose(settings, card())
+    if backend.name == "unsloth" and "unsloth" not in sys.modules:
+        late = [name for name in ("trl", "peft", "transformers") if name in sys.modules]
+        if late:
+            raise StudentError(
+                f"{', '.join(late)} was imported before Unsloth, which must come first; restart the kernel and load the "
+                "student before anything imports these, or set backend to transformers"
+            )
+        try:
+            importlib.import_module("unsloth")
+        except (
+            Exception
+        ) as error:  # it checks drivers, kernels and versions while it is imported, and raises many kinds
+            raise StudentError(
+                f"Unsloth cannot be imported ({type(error).__name__}: {error!s:.300}); reinstall it "
+                f"(pip install unsloth=={UNSLOTH}), or set backend to transformers"
+            ) from error
+    return backend
+
+
+def vllm_mode(settings: Settings, found: Card | None) -> str | None:
+    """How vLLM generates the completions of a training: ``"colocate"``, ``"server"``, or None: the model itself does.
+
+    Raises
+    ------
+    StudentError
+        If the parameter ``vllm`` asks for it and it is not installed, or there is no GPU.
+
+    Examples
+    --------
+    >>> from tarot_lite.settings import Settings
+    >>> vllm_mode(Settings(vllm="auto"), None) is None
+    True
+    """
+    if settings.vllm == "off":
+        return None
+    installed = importlib.util.find_spec("vllm") is not None
+    if settings.vllm == "auto":
+        return "colocate" if installed and found is not None else None
+    if found is None or not installed:
+        lack = "there is no GPU" if found is None else "vLLM is not installed (pip install vllm)"
+        raise StudentError(f"parameter vllm is {settings.vllm}, but {lack}; set it to off or auto")
+    return settings.vllm
+
+
+def precision(settings: Settings, found: Card | None) -> str:
+    """Name of the number type that a student computes in: the parameter ``dtype``, or what the card is good at.
+
+    Returns
+    -------
+    str
+        ``"bfloat16"``, ``"float16"`` or ``"float32"``.
+
+    Examples
+    --------
+    >>> from tarot_lite.settings import Settings
+    >>> precision(Settings(), Card("Tesla T4", 15.0, 7.5)), precision(Settings(), None)
+    ('float16', 'float32')
+    """
+    if settings.dtype != "auto":
+        return settings.dtype
+    if found is None:
+        return "float32"
+    return "bfloat16" if found.bf16 else "float16"

@@ -1,0 +1,188 @@
+"""Preflight: what cannot work is stopped before the download, with the remedy; what fits is let through."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tarot_lite import preflight
+from tarot_lite.preflight import Check, PreflightError
+from tarot_lite.settings import Settings, load_profile
+from tarot_lite.students import backends
+from tarot_lite.students.backends import Card
+
+CARDS = {
+    "colab-t4": Card("Tesla T4", 15.0, 7.5),
+    "gpu-24gb": Card("NVIDIA GeForce RTX 4090", 23.99, 8.9),
+    "paper": Card("NVIDIA A100-SXM4-80GB", 79.3, 8.0),
+}
+ELSEWHERE = ("disk", "model of", "problems", "versions")  # what depends on this machine's disk and network
+
+
+def looked(settings: Settings, card: Card | None = None) -> dict[str, Check]:
+    return {row.item: row for row in preflight.checks(settings, card)}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_each_gpu_profile_fits_its_card(name: str) -> None:
+    rows = looked(load_profile(name), CARDS[name])
+    stops = [row for item, row in rows.items() if row.state == "stop" and not item.startswith(ELSEWHERE)]
+    assert stops == []
+    assert rows["memory for coder"].state == "ok"
+    assert rows["number type"].found == ("float16" if name == "colab-t4" else "bfloat16")
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_each_gpu_profile_says_that_it_needs_a_gpu(name: str) -> None:
+    with pytest.raises(
+        PreflightError, match=rf"GPU: none, and the profile {name} is made for .* -- choose a GPU runtime"
+    ):
+        preflight.check(load_profile(name))
+
+
+def test_the_cpu_profiles_pass_anywhere() -> None:
+    for name in ("smoke", "cpu"):
+        assert all(row.state != "stop" for row in preflight.check(load_profile(name)))
+
+
+def test_a_card_too_small_is_told_what_fits() -> None:
+    row = looked(load_profile("gpu-24gb"), Card("NVIDIA T1000", 8.0, 7.5))["memory for coder"]
+    assert row.state == "stop" and row.remedy.startswith("it fits with ")
+    changes = dict(part.split(" = ") for part in row.remedy.removeprefix("it fits with ").split(", "))
+    again = replace(load_profile("gpu-24gb"), **{key: json.loads(value.lower()) for key, value in changes.items()})
+    assert looked(again, Card("NVIDIA T1000", 8.0, 7.5))["memory for coder"].state == "ok"
+    row = looked(load_profile("paper"), Card("old", 2.0, 7.5))["memory for coder"]
+    assert row.remedy == "choose a smaller model or a larger card"
+
+
+def test_bfloat16_on_a_card_without_it_is_stopped() -> None:
+    row = looked(load_profile("colab-t4", dtype="bfloat16"), CARDS["colab-t4"])["number type"]
+    assert (row.state, row.remedy) == ("stop", "set dtype to auto or float16")
+
+
+def test_an_unknown_model_is_stopped_with_a_near_name() -> None:
+    with pytest.raises(PreflightError, match=r"did you mean 'Qwen/Qwen2.5-Coder-1.5B-Instruct'"):
+        preflight.check(Settings(models={"coder": "Qwen/Qwen2.5-Coder-1.5-Instruct"}))
+
+
+def test_a_gated_model_without_a_token_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)  # whoever runs this may be logged in
+    row = looked(Settings(models={"gemma": "google/gemma-2-2b-it"}))["model of gemma"]
+    assert row.state == "stop" and "is gated, and there is no token" in row.found
+    assert "accept its licence" in row.remedy and "hf auth login" in row.remedy
+
+
+def test_a_model_out_of_reach_is_stopped_before_the_download() -> None:
+    row = looked(Settings(models={"tiny": "HuggingFaceTB/SmolLM2-360M-Instruct@nowhere"}))["model of tiny"]
+    assert row.state == "stop" and "is not in the cache, and HF_HUB_OFFLINE is set" in row.found
+
+
+def test_a_context_too_short_is_stopped() -> None:
+    settings = Settings(models={"gemma": "google/gemma-2-2b-it"}, max_completion_tokens=8000)
+    row = looked(settings)["model of gemma"]
+    assert row.state == "stop" and "reads 8192 tokens" in row.found
+
+
+def problems(path: Path, statement: str) -> str:
+    tests = [{"input": "", "output": "1", "label": label} for label in ("basic", "medium", "high", "edge")]
+    rows = [
+        {"problem_id": f"p{n}", "problem": f"{n} {statement}", "verification_info": {"test_cases": tests}}
+        for n in range(20)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_problems_are_looked_at_before_the_training(tmp_path: Path) -> None:
+    sizes: dict[str, Any] = {f"{name}_problems": 4 for name in ("train", "probe", "tuning", "heldout")}
+    long = Settings(problems_data=problems(tmp_path / "long.jsonl", "so " * 3000), max_prompt_tokens=512, **sizes)
+    row = looked(long)["problems"]
+    assert row.state == "stop" and "all 4 statements are longer than max_prompt_tokens = 512" in row.found
+    fine = Settings(problems_data=problems(tmp_path / "fine.jsonl", "Print 1."), **sizes)
+    assert looked(fine)["problems"].state == "ok"
+    few = replace(fine, train_problems=40)
+    assert "has 20 usable problems" in looked(few)["problems"].found
+
+
+def test_four_bits_need_a_gpu_and_adapters() -> None:
+    rows = [
+        row for row in preflight.checks(Settings(models={"m": "smollm2"}, load_in_4bit=True)) if row.item == "4 bits"
+    ]
+    assert [row.state for row in rows] == ["stop", "stop"]
+    assert rows[0].found == "load_in_4bit is set, but there is no GPU" and "set lora_rank" in rows[1].remedy
+
+
+def test_the_tables_never_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "choose", lambda *_: 1 / 0)
+    table = preflight.table(Settings(models={"m": "smollm2", "bad": "no/such"}))
+    assert set(table["state"]) <= {"ok", "look", "stop"} and list(table) == ["item", "state", "found", "remedy"]
+    assert table.set_index("item")["found"]["backend"].startswith("the check failed: ZeroDivisionError")
+    assert preflight.memory_table(Settings()).empty
+
+
+def test_the_memory_table_has_a_row_for_each_student_and_card() -> None:
+    settings = replace(load_profile("gpu-24gb"), models={"a": "smollm2", "b": "Qwen/Qwen2.5-7B-Instruct"})
+    table = preflight.memory_table(settings, CARDS)
+    assert len(table) == 2 * len(CARDS)
+    assert bool(table[(table.student == "a") & (table.card == "colab-t4")]["fits"].item())
+    assert not bool(table[(table.student == "b") & (table.card == "colab-t4")]["fits"].item())
+
+
+def test_unsloth_missing_too_new_or_unfit_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its distribution is described as the package index describes it; nothing is imported."""
+    real = backends.importlib.metadata.version
+
+    def installed(version: str | None, needs: list[str]) -> None:
+        def found(name: str) -> str:
+            if name != "unsloth":
+                return real(name)
+            if version is None:
+                raise backends.importlib.metadata.PackageNotFoundError(name)
+            return version
+
+        monkeypatch.setattr(backends.importlib.metadata, "version", found)
+        monkeypatch.setattr(backends.importlib.metadata, "requires", lambda name: needs)
+
+    card = CARDS["gpu-24gb"]
+    installed(None, [])
+    assert backends.choose(Settings(), card).name == "transformers"
+    assert "not installed (pip install unsloth==" in backends.choose(Settings(), card).why
+    with pytest.raises(backends.StudentError, match=r"parameter backend is unsloth, but Unsloth is not installed"):
+        backends.choose(Settings(backend="unsloth"), card)
+    installed(backends.UNSLOTH, ["trl<=1.15.0,>=0.18.2", "transformers>=4.52.4"])
+    assert backends.choose(Settings(), card).name == "unsloth"
+    assert backends.choose(Settings(), None).name == "transformers"
+    installed("2027.1.1", ["trl>=1.20"])
+    assert "needs trl >=1.20, but" in (backends.unsloth_obstacle() or "")
+    with pytest.raises(backends.StudentError, match=r"needs trl >=1.20"):
+        backends.choose(Settings(backend="unsloth"), card)
+    installed("2027.1.1", ["trl>=1.0"])
+    assert "newer than" in backends.choose(Settings(), card).why
+    assert backends.choose(Settings(backend="unsloth"), card).name == "unsloth"
+
+
+def test_the_pinned_unsloth_is_the_one_of_the_package(repository: Path) -> None:
+    assert f'gpu = ["unsloth=={backends.UNSLOTH}"]' in (repository / "pyproject.toml").read_text()
+
+
+def test_vllm_is_used_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = CARDS["paper"]
+    assert backends.vllm_mode(Settings(), card) is None
+    with pytest.raises(backends.StudentError, match=r"parameter vllm is colocate, but there is no GPU"):
+        backends.vllm_mode(Settings(vllm="colocate"), None)
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: object())
+    assert backends.vllm_mode(Settings(vllm="auto"), card) == "colocate"
+    assert backends.vllm_mode(Settings(vllm="auto"), None) is None
+    assert backends.vllm_mode(Settings(vllm="server"), card) == "server"
