@@ -12,10 +12,10 @@ pip := $(python) -m pip --disable-pip-version-check
 ready := $(VENV)/.ready
 torch := $(shell grep '^torch==' requirements/reference.in)
 torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
-CHECKED := tarot_lite tests notebooks
+CHECKED := tarot_lite tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce report test lint notebooks example lab lock wheel clean clean-all
+.PHONY: help environment reproduce report test lint notebooks example colab lab lock wheel clean clean-all
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ report: $(ready) ## write the front page of a run anew
 
 lint: $(ready) ## style, formatting, types of the package
 	$(python) -m ruff check $(CHECKED)
-	$(python) -m ruff format --check tarot_lite tests
+	$(python) -m ruff format --check tarot_lite tests tools
 	$(python) -m mypy
 
 test: $(ready) lint ## everything: lint, types, doctests, tests, and the five notebooks with the smoke profile
@@ -56,6 +56,9 @@ example: ## make reports/RUN the committed example: its pages, tables and figure
 	tar -C reports/$(or $(RUN),$(PROFILE)) --exclude=cells --exclude=students --exclude=probes --exclude=training \
 	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/example -x
 	@$(python) -m tarot_lite report reports/example
+
+colab: $(ready) ## renew the Colab cell and badges; with REPO=owner/name the repository's address as well
+	@$(python) tools/colab.py $(if $(REPO),--repo $(REPO))
 
 lab: $(ready) ## open the notebooks in JupyterLab
 	$(python) -m jupyterlab notebooks

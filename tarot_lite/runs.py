@@ -92,6 +92,7 @@ _VERSIONS_OF = (
 )
 _LOCK_WAIT = 5.0  # seconds: the kernel of a killed run notices within one or two that its parent has gone
 _PARAMETERS = "# Parameters"  # how papermill begins the cell that it injects
+_ON_COLAB = "on_colab"  # variable of a notebook's first cell: the parameters that `tarot_lite.colab.setup` chose
 
 
 class RunError(RuntimeError):
@@ -253,12 +254,18 @@ def parameters_in(cells: Iterable[str], values: Mapping[str, Any]) -> dict[str, 
 
 
 def _settings_of(variables: Mapping[str, Any]) -> Settings:
-    given = parameters_in(variables.get("In", ()), variables)
+    cells = variables.get("In", ())
+    given = parameters_in(cells, variables)
     if not given:  # a script: only its variables are known
         known = {item.name for item in fields(Settings)}
         given = {name: value for name, value in variables.items() if name in known}
     check_names(given)
     given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(on_colab := variables.get(_ON_COLAB), dict):  # what its first cell found wins over what nobody edited
+        injected = parameters_in((cell for cell in cells if cell.lstrip().startswith(_PARAMETERS)), variables)
+        if given.get("profile") == "smoke" and "profile" not in injected:
+            del given["profile"]
+        given = {**on_colab, **given}
     return load_profile(given.pop("profile", "smoke"), **given)
 
 

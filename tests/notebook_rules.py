@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
 
+from tarot_lite import colab
+
 LONGEST = 15  # lines of a cell
 CHECKED = "nbval-check-output"
+_PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = _PROJECT["urls"]["Repository"]
 
 
 def faults(path: Path) -> list[str]:
@@ -21,14 +26,18 @@ def faults(path: Path) -> list[str]:
     tagged = [number for number, cell in code if "parameters" in cell.metadata.get("tags", ())]
     if notebook.cells[0].cell_type != "markdown" or not notebook.cells[0].source.startswith("# "):
         found.append("cell 0: begins with no title")
-    if len(tagged) != 1 or tagged[0] != code[0][0]:
-        found.append(f"the first code cell, and only that, must be tagged 'parameters'; tagged are {tagged}")
+    if notebook.cells[1].source != colab.badge(ADDRESS, f"notebooks/{path.name}"):
+        found.append("cell 1: not the badge of this notebook; run `make colab`")
+    if code[0][1].source != colab.cell(ADDRESS):
+        found.append("the first code cell is not the one for Colab; run `make colab`")
+    if tagged != [number for number, _ in code[1:2]]:
+        found.append(f"the second code cell, and only that, must be tagged 'parameters'; tagged are {tagged}")
     for number, cell in code:
         found += [f"cell {number}: {fault}" for fault in _cell_faults(cell)]
-    found += [f"parameters cell: {fault}" for fault in _parameter_faults(code[0][1].source)]
+    found += [f"parameters cell: {fault}" for _, cell in code[1:2] for fault in _parameter_faults(cell.source)]
     start = re.compile(rf"^stage = runs\.start\(\"{re.escape(path.stem)}\", globals\(\)\)$", re.MULTILINE)
-    if len(code) < 2 or not start.search(code[1][1].source):
-        found.append(f'the second code cell must say: stage = runs.start("{path.stem}", globals())')
+    if not any(start.search(cell.source) for _, cell in code[2:3]):
+        found.append(f'the third code cell must say: stage = runs.start("{path.stem}", globals())')
     if not re.search(r"^stage\.finish\(", code[-1][1].source, re.MULTILINE):
         found.append("the last code cell must call stage.finish(...)")
     if not any(re.search(r"^\s*assert ", cell.source, re.MULTILINE) for _, cell in code):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_rules import ADDRESS
 
-from tarot_lite import runs
+from tarot_lite import colab, runs
 
 PARAMETERS = 'profile = "smoke"\nrun = None\nseed = None'
 
@@ -45,6 +46,8 @@ def stage(folder: Path, name: str, *work: nbformat.NotebookNode) -> Path:
     return write(
         folder / f"{name}.ipynb",
         new_markdown_cell(f"# {name}"),
+        new_markdown_cell(colab.badge(ADDRESS, f"notebooks/{name}.ipynb")),
+        code(colab.cell(ADDRESS)),
         code(PARAMETERS, "parameters"),
         code(f"from tarot_lite import runs\nstage = runs.start({name!r}, globals())"),
         *(work or (usual,)),

@@ -230,7 +230,7 @@ def test_progress_of_a_stage_is_shown(
     stage(in_empty_folder / "nb", runs.STAGES[0], work)
     batch.run([runs.STAGES[0]], "smoke", notebooks=in_empty_folder / "nb")
     shown = capfd.readouterr()
-    assert re.search(r"cell 5 · judging: +\d+%", shown.err), shown.err
+    assert re.search(r"cell 7 · judging: +\d+%", shown.err), shown.err
     assert re.search(r"done in \d+ s, at most \d{2,} MB of memory", shown.out)
     notebook = json.loads((in_empty_folder / "reports/smoke" / runs.STAGES[0] / "notebook.ipynb").read_text())
     assert [cell["outputs"] for cell in notebook["cells"] if "judging" in "".join(cell["source"])] == [[]]

@@ -20,6 +20,7 @@ FLOORS = {
     "settings": 0.3,  # looks policies up
     "runs": 0.6,  # takes settings
     "sandbox": 1,
+    "colab": 1.5,  # the notebooks' first cell
     **dict.fromkeys(("suites", "rewards", "toyworld"), 2),
     **dict.fromkeys(("students", "capability", "benchmarks"), 3),
     "preflight": 3.5,  # before anything is downloaded: the table of models, the sandbox, the problems
@@ -32,7 +33,19 @@ FLOORS = {
     "batch": 0.8,  # papermill and the run folder
     "__main__": 6,
 }
-LIGHT = ("problems", "judging", "curriculum", "settings", "runs", "sandbox", "report", "batch", "widgets", "__main__")
+LIGHT = (
+    "problems",
+    "judging",
+    "curriculum",
+    "settings",
+    "runs",
+    "sandbox",
+    "colab",
+    "report",
+    "batch",
+    "widgets",
+    "__main__",
+)
 WITHOUT_TORCH = (
     *LIGHT,
     "statistics",

@@ -47,7 +47,7 @@ def test_start_cell_is_the_same_in_all(repository: Path) -> None:
     starts = set()
     for name in runs.STAGES:
         cells = [c for c in nbformat.read(notebook_folder() / f"{name}.ipynb", 4).cells if c.cell_type == "code"]
-        lines = [line for line in cells[1].source.splitlines() if line and not line.startswith(("import ", "from "))]
+        lines = [line for line in cells[2].source.splitlines() if line and not line.startswith(("import ", "from "))]
         starts.add("\n".join(lines).replace(name, "NAME"))
     assert starts == {'stage = runs.start("NAME", globals())'}
 
@@ -74,7 +74,7 @@ def test_a_good_notebook_passes_every_check(tmp_path: Path) -> None:
     path = good(tmp_path)
     assert faults(path) == []
     checked = nbval(path)
-    assert checked.returncode == 0 and "4 passed" in checked.stdout, checked.stdout
+    assert checked.returncode == 0 and "5 passed" in checked.stdout, checked.stdout
     assert papermill(path).returncode == 0
 
 
@@ -100,7 +100,7 @@ def test_nbval_fails_on(kind: str, tmp_path: Path) -> None:
     [
         ("raising cell", ZOO["raising cell"], "RuntimeError: broken"),
         ("sys.exit(0)", ZOO["sys.exit(0)"], "01_tiered_suites"),
-        ("dead kernel", code("import os\nos._exit(0)"), "the kernel died in cell 5"),
+        ("dead kernel", code("import os\nos._exit(0)"), "the kernel died in cell 7"),
         ("forgets to finish", code("1"), "ended without finishing its stage"),
     ],
 )

@@ -1,0 +1,237 @@
+"""What the first cell of a notebook does on Google Colab: install, look at the machine, choose a profile.
+
+The cell itself (`cell` is its one source, ``make colab`` writes it into the notebooks) installs nothing but this
+package, without dependencies; `setup` adds what is missing.  Colab's own packages stay as they are: those that its
+kernel has loaded, those that Colab needs, and torch with all that must fit its CUDA are held at their versions.  Only
+if pip finds no answer that way may they change, and only if a loaded one did is a restart needed, which is then said.
+
+Floor: above the sandbox and the settings; nothing but the notebooks' first cell uses it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tarot_lite import __version__
+from tarot_lite.sandbox import Sandbox
+
+__all__ = ["Card", "badge", "cell", "fitting_profile", "look_for_card", "missing", "setup"]
+
+_CELL = """\
+import sys
+
+if "google.colab" in sys.modules:  # Google Colab alone; elsewhere this cell does nothing
+    import subprocess
+
+    wheel = "{repository}/releases/download/v{version}/tarot_lite-{version}-py3-none-any.whl"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", wheel]
+    subprocess.run([*pip, "tarot-lite"], check=True)
+    from tarot_lite import colab
+
+    on_colab = colab.setup(drive=False)  # True keeps the runs in your Google Drive
+"""
+_CUDA = ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
+_DATA_ONLY = ("certifi", "tzdata")  # files alone: a newer one serves a kernel that has loaded the older
+
+
+def cell(repository: str, version: str = __version__) -> str:
+    """Source of the first code cell, the same in all notebooks.
+
+    Parameters
+    ----------
+    repository
+        Address of the repository, as in ``pyproject.toml``; the wheel is an asset of its release ``v<version>``.
+    version
+        Of the package that the notebook belongs to.
+
+    Examples
+    --------
+    >>> "owner/name/releases/download/v1.2.0/tarot_lite-1.2.0" in cell("https://github.com/owner/name", "1.2.0")
+    True
+    """
+    return _CELL.format(repository=repository, version=version).rstrip()
+
+
+def badge(repository: str, notebook: str) -> str:
+    """Markdown of the badge that opens a notebook of the repository in Colab.
+
+    Examples
+    --------
+    >>> badge("https://github.com/owner/name", "notebooks/a.ipynb").endswith("/owner/name/blob/main/notebooks/a.ipynb)")
+    True
+    """
+    place = repository.removeprefix("https://")
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open in Colab]({picture})](https://colab.research.google.com/{place.replace('.com', '', 1)}/blob/main/{notebook})"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A graphics card.
+
+    Parameters
+    ----------
+    name
+        As its driver says.
+    memory_gb
+        Its memory, in GiB.
+    capability
+        CUDA's compute capability, such as 7.5.
+    """
+
+    name: str
+    memory_gb: float
+    capability: float
+
+    @property
+    def dtype(self) -> str:
+        """Type that weights and gradients are held in: bfloat16 from capability 8 on, before it float16."""
+        return "bfloat16" if self.capability >= 8 else "float16"
+
+
+def look_for_card() -> Card | None:
+    """The first card that nvidia-smi lists; None if there is none.  Imports nothing heavy."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
+    said = subprocess.run(query, capture_output=True, text=True, check=False)
+    if said.returncode != 0 or not said.stdout.strip():
+        return None
+    name, memory, capability = (part.strip() for part in said.stdout.splitlines()[0].split(","))
+    return Card(name, round(float(memory) / 1024, 1), float(capability))
+
+
+def fitting_profile(card: Card | None) -> str:
+    """The profile for a card.
+
+    Examples
+    --------
+    >>> fitting_profile(Card("Tesla T4", 15.0, 7.5)), fitting_profile(Card("NVIDIA L4", 22.5, 8.9)), fitting_profile(None)
+    ('colab-t4', 'gpu-24gb', 'cpu')
+    """
+    if card is None or card.capability < 7:  # what the GPU extra needs
+        return "cpu"
+    return "gpu-24gb" if card.memory_gb > 20 else "colab-t4"
+
+
+def missing(extras: Iterable[str] = ()) -> list[str]:
+    """Requirements of this package that are not installed, or not in a version that fits."""
+    wanted = ["", *extras]
+    found = []
+    for text in importlib.metadata.requires("tarot-lite") or ():
+        need = Requirement(text)
+        if need.marker is not None and not any(need.marker.evaluate({"extra": extra}) for extra in wanted):
+            continue
+        try:
+            fits = need.specifier.contains(importlib.metadata.version(need.name), prereleases=True)
+        except importlib.metadata.PackageNotFoundError:
+            fits = False
+        if not fits:
+            found.append(f"{need.name}{need.specifier}")
+    return found
+
+
+def setup(drive: bool = False) -> dict[str, str]:
+    """Make this Colab machine ready, say what it is, and return the parameters that fit it.
+
+    Parameters
+    ----------
+    drive
+        Mount Google Drive and keep the runs there, so that they outlive the machine.
+
+    Returns
+    -------
+    dict
+        ``profile``, and ``reports`` if Drive is used: what `tarot_lite.runs.start` takes where the notebook's
+        parameters were left as they are.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If pip cannot install what is missing; its own words are above.
+    """
+    card = look_for_card()
+    parameters = {"profile": fitting_profile(card)}
+    _install(missing(["gpu"] if card else []))
+    if drive:
+        parameters["reports"] = _mount()
+    with Sandbox(workers=1) as sandbox:
+        level = sandbox.report().level
+    memory = f", {card.memory_gb} GB" if card else ""
+    print(f"tarot_lite {__version__} on Colab")
+    print(f"card: {card.name if card else 'none'}{memory} · dtype: {card.dtype if card else 'float32'}")
+    print(f"memory: {_memory_gb()} GB · cores: {os.cpu_count()} · sandbox: {level}")
+    print(f"profile: {parameters['profile']} (a profile that you write into the next cell wins, but for 'smoke')")
+    return parameters
+
+
+def _memory_gb() -> float:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+
+
+def _mount() -> str:
+    from google.colab import drive
+
+    drive.mount("/content/drive")
+    return "/content/drive/MyDrive/tarot_lite/reports"
+
+
+def _install(needs: list[str]) -> None:
+    """Install `needs` beside what is there; end the kernel, and say so, only if a package that it has loaded changed."""
+    if not needs:
+        return
+    print(f"installing {', '.join(needs)}", flush=True)
+    before, loaded = _installed(), _loaded()
+    held = {name: version for name, version in before.items() if name in loaded | _colabs_own() | set(_CUDA)}
+    if not _pip(needs, held):
+        print("some of Colab's own packages have to change", flush=True)
+        if not _pip(needs, {name: version for name, version in held.items() if name in _CUDA}):
+            _pip(needs, {}, check=True)
+    after = _installed()
+    changed = sorted(name for name in loaded if before.get(name) != after.get(name))
+    if changed:
+        print(f"{', '.join(changed)} changed after being loaded, so Python restarts now: choose 'Run all' once more")
+        sys.stdout.flush()
+        time.sleep(1)  # the line has to reach the page
+        os._exit(0)
+
+
+def _pip(needs: list[str], held: Mapping[str, str], check: bool = False) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "held.txt"
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in held.items()))
+        command = [sys.executable, "-m", "pip", "install", "-q", "-c", str(constraints), *needs]
+        result = subprocess.run(command, capture_output=not check, check=check)
+    return result.returncode == 0
+
+
+def _installed() -> dict[str, str]:
+    return {str(canonicalize_name(item.metadata["Name"])): item.version for item in importlib.metadata.distributions()}
+
+
+def _loaded() -> set[str]:
+    """Installed packages of which a module is loaded in this process."""
+    owners = importlib.metadata.packages_distributions()
+    modules = {name.partition(".")[0] for name in sys.modules}
+    return {str(canonicalize_name(owner)) for module in modules for owner in owners.get(module, ())} - set(_DATA_ONLY)
+
+
+def _colabs_own() -> set[str]:
+    """What the google-colab package needs."""
+    try:
+        texts = importlib.metadata.requires("google-colab") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return set()
+    return {str(canonicalize_name(Requirement(text).name)) for text in texts} - set(_DATA_ONLY)
