@@ -15,7 +15,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce report test lint notebooks example colab lab lock wheel clean clean-all
+.PHONY: help environment reproduce report test lint notebooks book example colab lab lock wheel clean clean-all
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ test: $(ready) lint ## everything: lint, types, doctests, tests, and the five no
 
 notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
+
+book: $(ready) ## the five chapters as they are stored, and the API reference: build/book/html/index.html
+	rm -rf build/book && mkdir -p build/book/source
+	cp -r notebooks/0*.ipynb notebooks/book/. build/book/source
+	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html
+	$(python) notebooks/book/links.py build/book/html
 
 example: ## make reports/RUN the committed example: its pages, tables and figures, no weights and no raw rows
 	rm -rf reports/example && mkdir reports/example
