@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tarot_lite.figures.style import new_figure
+from tarot_lite.widgets import Folded, browse
 
-__all__ = ["fate_figure", "speed_figure", "stages_figure", "verdicts_figure"]
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+__all__ = ["choose_attack", "fate_figure", "speed_figure", "stages_figure", "verdicts_figure"]
 
 _OURS, _FLOOR, _OTHER = "#0072B2", "#009E73", "#BBBBBB"
 _FATE_COLOURS = {
@@ -56,6 +61,25 @@ def _bars(axis: Axes, table: pd.DataFrame) -> None:
             size=8,
         )
     axis.margins(x=0.4)
+
+
+def choose_attack(zoo: pd.DataFrame, programs: Mapping[str, str]) -> Widget | Folded:
+    """Choose an attack: its program, its verdict, and what stopped it.
+
+    Parameters
+    ----------
+    zoo
+        ``group``, ``attack``, ``verdict``, ``stopped_by`` and ``error``, one row an attack.
+    programs
+        Source of each attack by its name.
+    """
+    rows = {f"{row['attack']} – {row['verdict']}": row for row in zoo.to_dict("records")}
+    told = ("group", "verdict", "stopped_by", "error")
+    return browse(
+        rows,
+        lambda row: [programs[row["attack"]], {name.replace("_", " "): row[name] for name in told if row[name]}],
+        "attack",
+    )
 
 
 def stages_figure(table: pd.DataFrame) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from tarot_lite.figures.style import TIER_COLOURS, new_figure, note
-from tarot_lite.problems import Tier
+from tarot_lite.problems import Problem, Tier
+from tarot_lite.widgets import Folded, browse
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -168,21 +169,21 @@ def rejections(rejected: pd.DataFrame) -> Figure:
     return figure
 
 
-def explorer(report: SuiteReport) -> Widget:
-    """Choose a problem and see its ladder and kill matrix (needs a running kernel).
+def explorer(report: SuiteReport, problems: Sequence[Problem]) -> Widget | Folded:
+    """Choose a problem and see its ladder: what each rung rejects, and what no easier rung did.
 
     Parameters
     ----------
     report
         With at least one calibrated problem.
+    problems
+        Those that the suites were made for; the ones that got a suite are shown.
     """
-    import ipywidgets
-    from IPython.display import display
-
-    names = [record["problem_id"] for record in report.records if record["status"] == "built"]
-
-    def show(problem: str) -> None:
-        display(ladder(report.ladder(problem), problem), kill_matrix(report.record(problem), "kill matrix"))
-
-    choice = ipywidgets.Dropdown(options=names, description="problem")
-    return ipywidgets.VBox([choice, ipywidgets.interactive_output(show, {"problem": choice})])
+    shown = ["tier", "input", "output", "rejects", "new"]
+    built = {record["problem_id"] for record in report.records if record["status"] == "built"}
+    options = {f"{problem.problem_id}, {_short(problem.statement, 60)}": problem for problem in problems}
+    return browse(
+        {name: problem for name, problem in options.items() if problem.problem_id in built},
+        lambda problem: [problem.reference, report.ladder(problem.problem_id)[shown]],
+        "problem",
+    )

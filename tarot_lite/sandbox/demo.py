@@ -16,7 +16,28 @@ from tarot_lite.problems import Problem, TestCase
 from tarot_lite.sandbox.pool import Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Stage
 
-__all__ = ["cheats", "costs", "published_rule", "run_zoo"]
+__all__ = ["cheats", "costs", "published_rule", "run_zoo", "stopped_by"]
+
+_BY_ERROR = {  # what the kernel answers tells which layer it was
+    "Operation not permitted": "the system-call filter",
+    "OSError: 1 ": "the system-call filter",
+    "name resolution": "the system-call filter",
+    "No such file": "its own root: the file is not there",
+    "Permission denied": "file permissions and Landlock",
+    "MemoryError": "the limits of its process",
+    "Cannot allocate memory": "the limits of its process",
+    "start new thread": "the limits of its process",
+    "Too many open files": "the limits of its process",
+    "maximum limit": "the limits of its process",
+    "own channel": "the pool, which believes nothing written there",
+}
+_BY_VERDICT = {
+    Verdict.TIMEOUT: "the limits of time",
+    Verdict.OUTPUT_EXCEEDED: "the limit of output",
+    Verdict.MEMORY_EXCEEDED: "the limits of its process",
+    Verdict.WRONG_ANSWER: "the judge: the answer is nowhere in its reach",
+    Verdict.SIGNAL: "the kernel, which ends this process alone",
+}
 
 
 def run_zoo(sandbox: Sandbox) -> list[dict[str, str | bool]]:
@@ -55,6 +76,20 @@ def run_zoo(sandbox: Sandbox) -> list[dict[str, str | bool]]:
         }
         for attack, [result] in zip(attacks, results, strict=True)
     ]
+
+
+def stopped_by(verdict: str, error: str) -> str:
+    """Which layer ended an attack, as far as its verdict and its last line of traceback tell.
+
+    Examples
+    --------
+    >>> stopped_by("exception", "PermissionError: [Errno 1] Operation not permitted (line 3)")
+    'the system-call filter'
+    >>> stopped_by("exception", "RecursionError: maximum recursion depth exceeded (line 2)")
+    'Python itself'
+    """
+    layers = [layer for said, layer in _BY_ERROR.items() if said in error]
+    return layers[0] if layers else _BY_VERDICT.get(Verdict(verdict), "Python itself")
 
 
 def costs(sandbox: Sandbox, repeats: int = 15) -> list[dict[str, str | float]]:
