@@ -28,7 +28,8 @@ def test_the_reference_names_every_module(book: Path) -> None:
     named = {
         line.strip().split(".")[1] for line in (book / "api.md").read_text().splitlines() if "  tarot_lite." in line
     }
-    assert {unit(path) for path in modules()} - {"__init__", "__main__"} == named
+    there = {unit(path) for path in modules()} - {"__init__", "__main__"}
+    assert there == named, f"notebooks/book/api.md: add {there - named or 'nothing'}, remove {named - there or 'nothing'}"
 
 
 def test_the_index_names_the_chapters_in_order(book: Path) -> None:
