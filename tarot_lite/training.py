@@ -28,6 +28,7 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
+from peft import set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -40,6 +41,7 @@ from tarot_lite.rewards import FormatReward, Rollout, TierReward
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
+from tarot_lite.students.backends import card, precision
 
 __all__ = ["TrainingError", "TrainingResult", "alarms", "read_rollouts", "train"]
 
@@ -146,7 +148,7 @@ def train(
     _check_identity(folder, _identity(student, problems, policy, settings, seed))
     checkpoint = _last_complete(folder / "checkpoints")
     resumed_from = _step(checkpoint) if checkpoint else None
-    rows, dropped = _prompt_rows(student, problems, policy, settings.max_completion_tokens)
+    rows, dropped = _prompt_rows(student, problems, policy, settings)
     recorder = _Recorder(folder / "rollouts.jsonl", settings.completions_every)
     reward = TierReward(
         {problem.problem_id: problem for problem in problems},
@@ -158,12 +160,12 @@ def train(
         max_tokens=settings.max_completion_tokens,
         on_rollouts=recorder,
     )
-    scorers: list[Any] = [reward, FormatReward()] if settings.format_weight else [reward]
+    scorers: list[Any] = [reward, FormatReward(*student.tags)] if settings.format_weight else [reward]
     trainer = GRPOTrainer(
         model=student.model,
         processing_class=student.tokenizer,
         reward_funcs=scorers,
-        args=_config(settings, folder / "checkpoints", seed),
+        args=_config(settings, folder / "checkpoints", seed, student.origin.get("vllm")),
         train_dataset=Dataset.from_list(rows),
         callbacks=[_MarkComplete(), _Progress(f"GRPO {student.name} · {policy.name}")],
     )
@@ -228,12 +230,18 @@ def read_rollouts(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame([{**row, **row.pop("verdicts")} for row in rows])
 
 
-def _config(settings: Settings, checkpoints: Path, seed: int) -> GRPOConfig:
+def _config(settings: Settings, checkpoints: Path, seed: int, vllm: str | None = None) -> GRPOConfig:
     on_gpu = torch.cuda.is_available()
+    number_type = (
+        precision(settings, card()) if on_gpu else "float32"
+    )  # torch says that a T4 has bfloat16: it emulates it
+    completions = settings.prompts_per_step * settings.generations
+    together = settings.micro_batch or completions
     return GRPOConfig(
         output_dir=str(checkpoints),
         max_steps=settings.grpo_steps,
-        per_device_train_batch_size=settings.prompts_per_step * settings.generations,
+        per_device_train_batch_size=together,
+        gradient_accumulation_steps=completions // together,
         num_generations=settings.generations,
         max_completion_length=settings.max_completion_tokens,
         temperature=settings.training_temperature or settings.temperature,
@@ -243,9 +251,13 @@ def _config(settings: Settings, checkpoints: Path, seed: int) -> GRPOConfig:
         loss_type=settings.loss_type,
         reward_weights=[1.0, settings.format_weight] if settings.format_weight else [1.0],
         use_cpu=not on_gpu,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        fp16=on_gpu and not torch.cuda.is_bf16_supported(),
-        gradient_checkpointing=on_gpu,
+        bf16=number_type == "bfloat16",
+        fp16=number_type == "float16",
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        use_vllm=vllm is not None,
+        vllm_mode=vllm or "colocate",
+        vllm_gpu_memory_utilization=settings.vllm_memory,
         logging_steps=1,
         save_steps=settings.save_steps,
         save_total_limit=2,
@@ -258,7 +270,7 @@ def _config(settings: Settings, checkpoints: Path, seed: int) -> GRPOConfig:
 
 
 def _prompt_rows(
-    student: Student, problems: Sequence[Problem], policy: Policy, completion_tokens: int
+    student: Student, problems: Sequence[Problem], policy: Policy, settings: Settings
 ) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     """Rows for the trainer; prompts that leave no room for a completion are dropped (TRL no longer does it)."""
     ever_active = frozenset().union(*(phase.tiers for phase in policy.phases))
@@ -267,18 +279,22 @@ def _prompt_rows(
             f"policy {policy.name!r} rewards {', '.join(sorted(ever_active))}, but none of the {len(problems)} problems "
             "has a test in those tiers; build their suites first (notebook 01) or choose another policy"
         )
-    room = getattr(student.model.config, "max_position_embeddings", None)
+    context = getattr(student.model.config, "max_position_embeddings", None)
+    room = settings.max_prompt_tokens
+    if context is not None:
+        room = min(room, context - settings.max_completion_tokens)
     rows, dropped = [], []
     for problem in problems:
         prompt = student.prompt(problem)
-        if room is not None and len(student.tokenizer(prompt)["input_ids"]) + completion_tokens > room:
+        if len(student.tokenizer(prompt)["input_ids"]) > room:
             dropped.append(problem.problem_id)
         else:
             rows.append({"prompt": prompt, "problem_id": problem.problem_id})
     if not rows:
         raise TrainingError(
-            f"all {len(dropped)} prompts are too long: prompt and max_completion_tokens = {completion_tokens} exceed the "
-            f"model's context of {room} tokens; lower max_completion_tokens or give shorter problems"
+            f"all {len(dropped)} prompts are too long: there is room for {room} tokens, by max_prompt_tokens = "
+            f"{settings.max_prompt_tokens}, max_completion_tokens = {settings.max_completion_tokens} and the model's context "
+            f"of {context} tokens; raise the first, lower the second, or give shorter problems"
         )
     return rows, tuple(dropped)
 
@@ -385,7 +401,10 @@ def _last_complete(checkpoints: Path) -> Path | None:
 
 def _take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:
     """Give the student the weights of a finished training; returns its log."""
-    student.model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
+    if (checkpoint / "adapter_model.safetensors").is_file():
+        set_peft_model_state_dict(student.model, load_file(checkpoint / "adapter_model.safetensors"))
+    else:
+        student.model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
     student.model.tie_weights()  # a tied head is not in the file
     log: list[dict[str, Any]] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))[
         "log_history"

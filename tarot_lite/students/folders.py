@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from tarot_lite.students.cards import damage, read_card
 from tarot_lite.students.models import from_config
@@ -32,7 +31,6 @@ def load(folder: str | Path) -> Student:
         raise StudentError(
             f"{folder}: {', '.join(broken)} changed since it was saved; delete the folder and make it anew"
         )
-    disable_progress_bar()  # a bar for every load of a model this small is noise in a notebook
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     style = "chat" if tokenizer.chat_template else "line"

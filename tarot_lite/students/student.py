@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from tarot_lite import runs, toyworld
 from tarot_lite.problems import Form, Problem
@@ -17,6 +18,8 @@ from tarot_lite.students.models import Model
 from tarot_lite.students.writer import Completion, StudentError
 
 __all__ = ["Student", "seeded"]
+
+disable_progress_bar()  # a bar for every save and load of a model is noise in a notebook
 
 
 class Student:

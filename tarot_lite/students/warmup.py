@@ -100,7 +100,7 @@ def _warm_up(steps: dict[str, int], settings: Settings, recipe: Recipe) -> Itera
     torch.set_num_threads(settings.threads)
     total = max(steps.values())
     pairs = toyworld.corpus(max(total, 1) * recipe.batch, settings.seed, settings.warmup_problems)
-    tokenizer = _tokenizer(recipe)
+    tokenizer = bpe_tokenizer(recipe)
     with seeded(settings.seed):
         model = _model(recipe, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
@@ -157,7 +157,7 @@ def _model(recipe: Recipe, tokenizer: Any) -> LlamaForCausalLM:
     )
 
 
-def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
+def bpe_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     """Byte-level BPE of the toy world's lines.  Numbers and list items stay tokens of their own, so that a part of the
     answer can be wrong by one token; any other text still has an encoding."""
     bpe = Tokenizer(models.BPE())
