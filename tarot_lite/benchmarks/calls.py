@@ -6,7 +6,6 @@ All calls of one problem run in one process, one after another, as in the refere
 from __future__ import annotations
 
 import ast
-import marshal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,19 +13,11 @@ from importlib.resources import files
 from typing import Any
 
 from tarot_lite.benchmarks.inside import MARK, plain
+from tarot_lite.sandbox.prelude import prelude
 
 __all__ = ["Outcome", "literal", "program", "read_outcomes", "request", "value_of"]
 
-# Compiled once, here: the sandbox runs the same interpreter, and compiling it again for every program costs 0.5 ms.
-_INSIDE = marshal.dumps(
-    compile(
-        files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8"),
-        "inside.py",
-        "exec",
-        dont_inherit=True,
-        optimize=2,
-    )
-)
+_INSIDE = prelude(files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ def program(source: str, entry: str) -> str:
     >>> "answer_calls" in program("def f(x): return x", "f")
     True
     """
-    return f"import marshal\nexec(marshal.loads({_INSIDE!r}))\nanswer_calls({source!r}, {entry!r})\n"
+    return f"{_INSIDE}answer_calls({source!r}, {entry!r})\n"
 
 
 def request(arguments: Sequence[str]) -> str:

@@ -300,7 +300,9 @@ class Sandbox:
         return [list(map(_execution, answer)) for answer in answers]
 
     def _mentions_package(self, program: str) -> bool:
-        return self._mention is not None and self._mention.search(program) is not None
+        if self._mention is None or not any(name in program for name in self._packages):  # much quicker than to search
+            return False
+        return self._mention.search(program) is not None
 
     def _forget_after_fork(self) -> None:
         """After a fork of the owner, its workers are not ours to use."""

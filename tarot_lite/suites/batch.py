@@ -9,13 +9,13 @@ interpreter is watched by running the reference itself the same way (see `build`
 from __future__ import annotations
 
 import json
-import marshal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
 from tarot_lite.sandbox import Limits, Sandbox
+from tarot_lite.sandbox.prelude import prelude
 
 __all__ = ["TRACED", "Batch", "Outcome", "run_batches"]
 
@@ -25,16 +25,7 @@ TRACED = "<traced>"
 _DEATHS = 3
 _ENDLESS = 1 << 62
 
-# Compiled once, here: the sandbox runs the same interpreter, and compiling it again in every process costs 1 ms.
-_INSIDE = marshal.dumps(
-    compile(
-        files("tarot_lite.suites").joinpath("inside.py").read_text(encoding="utf-8"),
-        "inside.py",
-        "exec",
-        dont_inherit=True,
-        optimize=2,
-    )
-)
+_INSIDE = prelude(files("tarot_lite.suites").joinpath("inside.py").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +142,7 @@ def _job(batch: Batch, first: int) -> tuple[str, list[str]]:
     }
     name = TRACED if batch.lines else "program.py"
     call = f"run_all({list(batch.programs)!r}, {name!r})"
-    return f"import marshal\nexec(marshal.loads({_INSIDE!r}))\n{call}\n", [json.dumps(order)]
+    return f"{_INSIDE}{call}\n", [json.dumps(order)]
 
 
 def _read(stdout: str) -> list[Outcome]:

@@ -25,7 +25,8 @@ __all__ = ["main"]
 PRELOADED = (
     "array ast bisect cmath collections.abc contextlib copy dataclasses datetime decimal enum fractions functools "
     "hashlib heapq io itertools json math numbers operator os queue random re statistics string struct textwrap "
-    "threading time typing unicodedata"
+    "threading time typing unicodedata "
+    "binascii zlib"  # of `prelude`
 ).split()
 
 _LAZY = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}  # what a package loads at its first use alone
