@@ -148,6 +148,11 @@ class Settings:
     )
     max_prompt_tokens: int = _option(
         1024, "Longest prompt that is trained on, in tokens; longer ones are left out.", low=4
+    prompt_style: str | None = _option(
+        None,
+        "How pretrained students are asked: chat, or fewshot (worked examples to continue); None: their own way.",
+        since=3,
+        choices=("chat", "fewshot"),
     )
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
@@ -410,7 +415,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
             within = math.isfinite(item) and (low is None or item >= low) and (high is None or item <= high)
             if not within:
                 raise problem
-        elif choices and item not in choices:
+        elif choices and item is not None and item not in choices:
             raise ValueError(f"{problem}{_near(item, list(choices))}")
     return value
 

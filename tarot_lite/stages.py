@@ -6,6 +6,8 @@ but the notebooks.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tarot_lite import ablations, runs, toyworld
@@ -17,9 +19,23 @@ from tarot_lite.suites import splits
 
 if TYPE_CHECKING:
     from tarot_lite.capability import Profile
+    from tarot_lite.curriculum import Policy
     from tarot_lite.students import Student
 
-__all__ = ["choice", "claim", "measure", "problems", "prove_splits", "run_grid", "sandbox", "student", "trained"]
+__all__ = [
+    "choice",
+    "claim",
+    "measure",
+    "pilot_trainer",
+    "probed",
+    "problems",
+    "prompt_styles",
+    "prove_splits",
+    "run_grid",
+    "sandbox",
+    "student",
+    "trained",
+]
 
 
 def sandbox(stage: runs.Stage) -> Sandbox:
@@ -77,8 +93,11 @@ def problems(stage: runs.Stage, split: str) -> list[Problem]:
     return _split(stage, split)
 
 
-def student(stage: runs.Stage, name: str | None = None) -> Student:
-    """A student of the run, from the shared cache, or made or loaded now; None: the last of the profile's."""
+def student(stage: runs.Stage, name: str | None = None, style: str | None = None) -> Student:
+    """A student of the run, from the shared cache, or made or loaded now; None: the last of the profile's.
+
+    `style` is how a pretrained one is asked; None: as the run's parameter ``prompt_style`` says.
+    """
     from tarot_lite import students
 
     settings = stage.settings
@@ -86,7 +105,7 @@ def student(stage: runs.Stage, name: str | None = None) -> Student:
     if pupil.origin:
         stage.record(**{f"student {pupil.name}": pupil.origin})
         runs.note(f"{pupil.name}: loaded by {pupil.origin['backend']} ({pupil.origin['why']})")
-    return pupil
+    return pupil.asked(style) if style else pupil
 
 
 def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
@@ -100,8 +119,25 @@ def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
     return pupil
 
 
+def probed(stage: runs.Stage) -> list[str]:
+    """Names of the students that stage 3 measures: the run's; beside pretrained ones also the tiny ones, where both can.
+
+    The tiny ones can do nothing but the toy world.
+    """
+    settings = stage.settings
+    tiny = settings.students if settings.problems_data is None else {}
+    return list(dict.fromkeys([*tiny, *settings.student_names]))
+
+
 def measure(
-    stage: runs.Stage, pupil: Student, asked: list[Problem], box: Sandbox, name: str, samples: int, shared: bool = True
+    stage: runs.Stage,
+    pupil: Student,
+    asked: list[Problem],
+    box: Sandbox,
+    name: str,
+    samples: int,
+    shared: bool = True,
+    longer: int = 1,
 ) -> Profile:
     """Probe a student; its rollouts are kept, so a second call costs no sampling.
 
@@ -113,6 +149,8 @@ def measure(
         Completions per problem.
     shared
         Keep them for all stages and cells of the run; False: for this stage alone.
+    longer
+        Times ``max_completion_tokens``.
     """
     from tarot_lite import capability
 
@@ -126,8 +164,44 @@ def measure(
         temperature=settings.temperature,
         seed=settings.seed,
         folder=folder / name,
-        max_new_tokens=settings.max_completion_tokens,
+        max_new_tokens=longer * settings.max_completion_tokens,
     )
+
+
+def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list[dict[str, str | float]]:
+    """What the way of asking does to a pretrained student: the same model on the same problems, by chat and by examples.
+
+    By chat it may write three times as much, for a fence and some words around the program.
+
+    Returns
+    -------
+    list of dict
+        ``student``, ``style``, ``with code`` (share of completions with a program), ``truncated`` (share cut off),
+        ``basic`` and ``whole suite`` (pass@1), ``groups with a gradient`` (share, all tiers counting).  Empty without
+        pretrained students.
+    """
+    from tarot_lite import capability
+
+    settings = stage.settings
+    rows: list[dict[str, str | float]] = []
+    for name in settings.models:
+        for style, longer in (("chat", 3), ("fewshot", 1)):
+            pupil = student(stage, name, style)
+            folder = f"{name}-probe" if style == settings.prompt_style else f"{name}-{style}-probe"
+            probe = measure(stage, pupil, asked, box, folder, settings.probe_samples, longer=longer)
+            groups = capability.signal_of_phases(probe, ["flat"], settings.generations)
+            rows.append(
+                {
+                    "student": name,
+                    "style": style,
+                    "with code": 1 - probe.no_code,
+                    "truncated": probe.truncated,
+                    "basic": probe.rate("basic").estimate,
+                    "whole suite": probe.rate().estimate,
+                    "groups with a gradient": float(groups["signal"].iloc[0]),
+                }
+            )
+    return rows
 
 
 def choice(stage: runs.Stage, pupil: Student, box: Sandbox) -> tuple[str, str]:
@@ -139,6 +213,31 @@ def choice(stage: runs.Stage, pupil: Student, box: Sandbox) -> tuple[str, str]:
     probe = measure(stage, pupil, problems(stage, "probe"), box, f"{pupil.name}-probe", stage.settings.probe_samples)
     chosen = capability.choose(probe)
     return chosen.policy, f"Chosen by the rule `{chosen.rule}`: {chosen.why}."
+
+
+def pilot_trainer(stage: runs.Stage, name: str, box: Sandbox) -> Callable[[Policy, int], float]:
+    """Short real trainings of a student, for the chooser ``pilot``.
+
+    Each begins with a fresh student and sees the whole schedule, shortened; it is scored by the student's capability
+    (mean pass@1 over the tiers) on the tuning problems, which are never reported.  A training that is done is kept.
+
+    Examples
+    --------
+    ``capability.choose(profile, "pilot", train=stages.pilot_trainer(stage, "weak", box), steps=10)``
+    """
+    from tarot_lite import training
+
+    train_on, tuning = problems(stage, "train"), problems(stage, "tuning")
+
+    def train(policy: Policy, steps: int) -> float:
+        settings = dataclasses.replace(stage.settings, grpo_steps=steps, save_steps=steps)
+        folder = f"pilot-{name}-{policy.name}-{steps}"
+        pupil = student(stage, name)
+        training.train(pupil, train_on, policy, settings, stage.folder / folder, box)
+        probe = measure(stage, pupil, tuning, box, folder, settings.eval_samples, shared=False)
+        return probe.capability().estimate
+
+    return train
 
 
 def claim(stage: runs.Stage, text: str, evidence: str, found: Interval, at_least: float = 0.0) -> None:

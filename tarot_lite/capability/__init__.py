@@ -7,19 +7,13 @@
 0.5
 """
 
-from tarot_lite.capability.choosers import (
-    Choice,
-    agreement,
-    choose,
-    oracle,
-    pilot,
-    signal,
-    signal_of_phases,
-    threshold,
-)
+from tarot_lite.capability.choice import Choice
+from tarot_lite.capability.choosers import pilot, signal, signal_of_phases, threshold
+from tarot_lite.capability.choosing import choose, report
 from tarot_lite.capability.comparison import Comparison, compare, ladder
 from tarot_lite.capability.estimators import binary_signal, bootstrap, wilson
-from tarot_lite.capability.probing import Sampler, estimate, rescore
+from tarot_lite.capability.hindsight import agreement, oracle
+from tarot_lite.capability.probing import estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
 from tarot_lite.capability.rollouts import ProbeError
 from tarot_lite.statistics import pass_at_k
@@ -30,7 +24,6 @@ __all__ = [
     "Comparison",
     "ProbeError",
     "Profile",
-    "Sampler",
     "agreement",
     "binary_signal",
     "bootstrap",
@@ -41,6 +34,7 @@ __all__ = [
     "oracle",
     "pass_at_k",
     "pilot",
+    "report",
     "rescore",
     "signal",
     "signal_of_phases",

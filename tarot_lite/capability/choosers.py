@@ -1,83 +1,31 @@
-"""From a capability profile to a curriculum, by four rules, each with its reasons in a table "policy, score, why".
+"""From a capability profile to a curriculum, by three rules, each with its reasons in a table "policy, score, why".
 
 ``threshold`` -- the paper's law, as a rule: less capable students from easy to hard, more capable ones hard first;
 ``signal`` -- what GRPO can learn from, measured on the same rollouts: how many groups have rewards that differ;
-``pilot`` -- short real trainings, the better half goes on (successive halving);
-``oracle`` -- looks the answer up in an ablation that has been run; the yardstick for the other three.
+``pilot`` -- short real trainings, the better half goes on (successive halving).
+
+The fourth, ``oracle``, needs an ablation (`tarot_lite.capability.hindsight`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from tarot_lite.capability.choice import Choice, best
 from tarot_lite.capability.estimators import bootstrap, group_signal
-from tarot_lite.capability.profile import MEASURES, SUITE, Profile
+from tarot_lite.capability.profile import Profile
 from tarot_lite.curriculum import Policy, get_policy
 from tarot_lite.problems import Tier
-from tarot_lite.statistics import Interval, mean_interval
 
-__all__ = ["Choice", "agreement", "choose", "oracle", "pilot", "signal", "signal_of_phases", "threshold"]
+__all__ = ["DEFAULT_POLICIES", "pilot", "signal", "signal_of_phases", "threshold"]
 
 DEFAULT_POLICIES = ("uni", "var", "var_asce_normal", "var_asce_rev", "flat")
 CAPABLE = 0.3
 """Mean pass@1 over the tiers from which a student counts as capable.  Ours; the paper publishes no number."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A chosen policy and the reasons.
-
-    Parameters
-    ----------
-    policy
-        Name of the policy.
-    rule
-        Which chooser.
-    why
-        One sentence.
-    table
-        ``policy``, ``score`` (higher is better), ``why``; best first.
-    """
-
-    policy: str
-    rule: str
-    why: str
-    table: pd.DataFrame = field(repr=False)
-
-
-def choose(
-    profile: Profile,
-    rule: Literal["threshold", "signal"] = "threshold",
-    policies: Sequence[str] = DEFAULT_POLICIES,
-    **options: Any,
-) -> Choice:
-    """Choose a curriculum from a profile alone.
-
-    Parameters
-    ----------
-    profile
-        As `estimate` returns.
-    rule
-        ``"threshold"`` or ``"signal"``; `pilot` and `oracle` need more than a profile and are called by name.
-    policies
-        Names to choose from.
-    **options
-        Passed to the rule.
-
-    Raises
-    ------
-    ValueError
-        If the rule or a policy is unknown, or there is no policy.
-    """
-    rules: dict[str, Callable[..., Choice]] = {"threshold": threshold, "signal": signal}
-    if rule not in rules:
-        raise ValueError(f"rule {rule!r} is unknown; use one of {', '.join(rules)}, or call pilot or oracle")
-    return rules[rule](profile, policies, **options)
 
 
 def threshold(profile: Profile, policies: Sequence[str] = DEFAULT_POLICIES, at: float = CAPABLE) -> Choice:
@@ -112,7 +60,7 @@ def threshold(profile: Profile, policies: Sequence[str] = DEFAULT_POLICIES, at: 
         f"{'not less' if capable else 'less'} than {100 * at:.0f} %, so {'hard first' if capable else 'easy to hard'}"
         + ("" if sure else "; the interval holds the threshold, so a larger probe could turn this")
     )
-    return _best("threshold", rows, why)
+    return best("threshold", rows, why)
 
 
 def signal_of_phases(
@@ -185,7 +133,7 @@ def signal(
         parts = ", ".join(f"{100 * value:.0f} %" for value in part["signal"])
         score = float((part[by] * part["share_of_training"]).sum())
         rows.append({"policy": str(name), "score": score, "why": f"groups with a gradient, phase by phase: {parts}"})
-    choice = _best("signal", rows, "")
+    choice = best("signal", rows, "")
     top = choice.table.iloc[0]
     short = "" if profile.samples >= group_size else f" (only {profile.samples} samples a problem, so too low)"
     unit = "of its groups give a gradient" if by == "signal" else "of the squared weight is the variance in a group"
@@ -207,8 +155,8 @@ def pilot(
     policies
         Names to choose from.
     train
-        ``train(policy, steps)`` trains for so many steps *in all* (going on from its own checkpoint if it can) and
-        returns a score, higher is better, measured on problems that are not reported later.
+        ``train(policy, steps)`` trains a fresh student for so many steps in all, under the whole schedule shortened
+        to them, and returns a score, higher is better, measured on problems that are not reported later.
     steps
         Of the first round; doubled in each that follows.
     rounds
@@ -244,76 +192,6 @@ def pilot(
     )
 
 
-def oracle(heldout: pd.DataFrame, student: str, measure: str = SUITE) -> Choice:
-    """The policy that gained most in an ablation.
-
-    Parameters
-    ----------
-    heldout
-        Rows of an ablation: ``student``, ``policy``, ``measure``, ``problem_id``, ``before``, ``after`` (shares).
-    student, measure
-        Whose gain, in what.
-
-    Raises
-    ------
-    ValueError
-        If the ablation has no such student or measure.
-    """
-    rows = []
-    for name, values in _gains(heldout, student, measure).items():
-        gain = mean_interval(values)
-        rows.append({"policy": name, "score": gain.estimate, "why": f"gained {gain} points"})
-    return _best("oracle", rows, f"gained most held-out {measure} pass@1 of {len(rows)} policies")
-
-
-def agreement(choices: Mapping[str, Choice], heldout: pd.DataFrame, student: str, measure: str = SUITE) -> pd.DataFrame:
-    """How well rules did by the ablation: did they name the best policy, and what did it cost if not.
-
-    Parameters
-    ----------
-    choices
-        By rule.
-    heldout, student, measure
-        As in `oracle`.
-
-    Returns
-    -------
-    DataFrame
-        ``rule``, ``policy``, ``best``, ``agrees``, ``regret`` with ``low`` and ``high`` (shares, paired over problems).
-        A policy that the ablation did not train has a regret that is not a number.
-    """
-    gains = _gains(heldout, student, measure)
-    best = oracle(heldout, student, measure).policy
-    rows = []
-    for rule, choice in choices.items():
-        nothing = Interval(float("nan"), float("nan"), float("nan"))
-        regret = mean_interval(gains[best] - gains[choice.policy]) if choice.policy in gains else nothing
-        rows.append(
-            {
-                "rule": rule,
-                "policy": choice.policy,
-                "best": best,
-                "agrees": choice.policy == best,
-                "regret": regret.estimate,
-                "low": regret.low,
-                "high": regret.high,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _gains(heldout: pd.DataFrame, student: str, measure: str) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Per policy the gain of every problem, averaged over seeds, problems in the same order."""
-    if measure not in MEASURES:
-        raise ValueError(f"measure {measure!r} is unknown; use one of {', '.join(MEASURES)}")
-    rows = heldout[(heldout["student"] == student) & (heldout["measure"] == measure)]
-    if rows.empty:
-        known = ", ".join(sorted(set(heldout["student"])))
-        raise ValueError(f"the ablation has no {measure} of student {student!r}; it has students {known}")
-    table = rows.assign(gain=rows["after"] - rows["before"]).pivot_table("gain", "problem_id", "policy", sort=False)
-    return {str(name): table[name].to_numpy(float) for name in table.columns}
-
-
 def _rewards(profile: Profile, policy: Policy, progress: float) -> list[list[float]]:
     """Rewards of every completion by problem, normalized to at most 1."""
     tiers = list(Tier)
@@ -330,8 +208,3 @@ def _known(policies: Sequence[str]) -> list[Policy]:
     if not policies:
         raise ValueError("there is no policy to choose from; give at least one name")
     return [get_policy(name) for name in policies]
-
-
-def _best(rule: str, rows: list[dict[str, Any]], why: str) -> Choice:
-    table = pd.DataFrame(rows).sort_values("score", ascending=False, kind="stable", ignore_index=True)
-    return Choice(str(table["policy"].iloc[0]), rule, why, table)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tarot_lite import runs
 from tarot_lite.capability.profile import MEASURES, SUITE, Profile, outcomes_of
@@ -15,28 +15,14 @@ from tarot_lite.capability.rollouts import ProbeError, Rollouts, Sample, Score
 from tarot_lite.problems import Problem
 from tarot_lite.sandbox import Sandbox
 
-__all__ = ["Sampler", "estimate", "rescore"]
+if TYPE_CHECKING:
+    from tarot_lite.students import Completion, Writer
 
-
-class Sampler(Protocol):
-    """What `estimate` needs of a student, such as `tarot_lite.students.Student`."""
-
-    name: str
-
-    def prompt(self, problem: Problem) -> str:
-        """The text that is sent."""
-
-    def code(self, problem: Problem, completion: str) -> str | None:
-        """The candidate's code in a completion."""
-
-    def generate(
-        self, prompts: Sequence[str], samples: int, temperature: float, max_new_tokens: int, seed: int
-    ) -> list[list[Any]]:
-        """`Completion` objects (text, tokens, truncated), `samples` per prompt."""
+__all__ = ["estimate", "rescore"]
 
 
 def estimate(
-    student: Sampler,
+    student: Writer,
     problems: Sequence[Problem],
     sandbox: Sandbox,
     samples: int = 8,
@@ -56,7 +42,7 @@ def estimate(
     Parameters
     ----------
     student
-        Anything that generates (see `Sampler`).
+        Anything that generates (see `tarot_lite.students.Writer`).
     problems
         The probe.  A tier that none of them has is reported as not a number.
     sandbox
@@ -119,10 +105,8 @@ def estimate(
                 name = f"{start}.{count}.{number}"
                 written = rollouts.batch(name)
                 if len(written) < count * len(batch):
-                    written = _sample(
-                        student, batch, prompts, name, start, count, temperature, max_new_tokens, seed, rollouts
-                    )
-                    rollouts.add_samples(written)
+                    _sample(student, batch, prompts, name, start, count, temperature, max_new_tokens, seed, rollouts)
+                    written = rollouts.batch(name)
                 scoring.append(scorer.submit(_score, list(batch), written, rollouts, sandbox))
                 if bar is not None:
                     bar.update(len(written))
@@ -217,7 +201,7 @@ def _check(
 
 
 def _sample(
-    student: Sampler,
+    student: Writer,
     batch: Sequence[Problem],
     prompts: dict[str, str],
     name: str,
@@ -227,25 +211,51 @@ def _sample(
     max_new_tokens: int,
     seed: int,
     rollouts: Rollouts,
-) -> list[Sample]:
-    own_seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "big") >> 1
-    try:
-        groups = student.generate(
-            [prompts[problem.problem_id] for problem in batch], count, temperature, max_new_tokens, own_seed
+) -> None:
+    """Complete a batch.  Whatever the student wrote before it failed is kept."""
+    for numbers, asked in _missing(student, batch, name, range(start, start + count), rollouts).items():
+        part = name if len(numbers) == count else f"{name} from {numbers[0]}"
+        own_seed = int.from_bytes(hashlib.sha256(f"{seed} {part}".encode()).digest()[:4], "big") >> 1
+        texts = [prompts[problem.problem_id] for problem in asked]
+        failure: Exception | None = None
+        groups: list[list[Completion]] = []
+        try:
+            groups = student.generate(texts, len(numbers), temperature, max_new_tokens, own_seed)
+        except Exception as error:
+            failure, groups = error, getattr(error, "found", [])  # Unfinished brings some along
+        rollouts.add_samples(
+            Sample(name, problem.problem_id, number, c.text, student.code(problem, c.text), c.tokens, c.truncated)
+            for problem, group in zip(asked, groups, strict=False)
+            for number, c in zip(numbers, group, strict=False)
         )
-    except Exception as error:
-        kept = len(rollouts.samples)
-        where = (
-            f"are kept in {rollouts.folder}; call again to go on from there"
-            if rollouts.folder
-            else "are lost: no folder was given"
-        )
-        raise ProbeError(f"student {student.name!r} failed ({error}); {kept} completions {where}") from error
-    return [
-        Sample(name, problem.problem_id, start + i, c.text, student.code(problem, c.text), c.tokens, c.truncated)
-        for problem, group in zip(batch, groups, strict=True)
-        for i, c in enumerate(group)
-    ]
+        if failure is not None:
+            where = (
+                f"are kept in {rollouts.folder}; call again to go on from there"
+                if rollouts.folder
+                else "are lost: no folder was given"
+            )
+            raise ProbeError(
+                f"student {student.name!r} failed ({failure}); {len(rollouts.samples)} completions {where}"
+            ) from failure
+
+
+def _missing(
+    student: Writer, batch: Sequence[Problem], name: str, numbers: Sequence[int], rollouts: Rollouts
+) -> dict[tuple[int, ...], list[Problem]]:
+    """Problems of a batch by the numbers of the samples to draw.
+
+    A local student draws a batch as one, so a batch that is not whole (a kill while it was written to disk) is drawn
+    again and comes out the same; of an independent one only what is missing is drawn.
+    """
+    if not getattr(student, "independent", False):
+        return {tuple(numbers): list(batch)}
+    there = {(sample.problem_id, sample.sample) for sample in rollouts.batch(name)}
+    groups: dict[tuple[int, ...], list[Problem]] = {}
+    for problem in batch:
+        left = tuple(number for number in numbers if (problem.problem_id, number) not in there)
+        if left:
+            groups.setdefault(left, []).append(problem)
+    return groups
 
 
 def _score(problems: Sequence[Problem], samples: Sequence[Sample], rollouts: Rollouts, sandbox: Sandbox) -> None:

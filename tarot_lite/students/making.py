@@ -20,24 +20,32 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student:
     Parameters
     ----------
     name
-        One of ``settings.student_names``.
+        A key of ``settings.models`` or ``settings.students``.
     settings
-        ``models`` says where a pretrained student comes from; without any, ``students`` says how long a tiny one is
-        warmed up.
+        ``models`` says where a pretrained student comes from and ``prompt_style`` how it is asked, ``students`` how long
+        a tiny one is warmed up.
     folder
-        The cache of the run's students.
+        The cache of the run's tiny students.
 
     Raises
     ------
     StudentError
         If the name is unknown, or the student cannot be made or loaded.
     """
-    if name not in settings.student_names:
-        raise StudentError(f"student {name!r} is unknown; this run has {', '.join(settings.student_names)}")
+    known = {**settings.students, **settings.models}
+    if name not in known:
+        raise StudentError(f"student {name!r} is unknown; this run has {', '.join(known)}")
     if name not in settings.models:
         from tarot_lite.students.warmup import tiny
 
         return tiny(name, settings, folder)
     from tarot_lite.students import accelerated
 
-    return accelerated.load(name, settings.models[name], settings)
+    if settings.models[name] == "smollm2":
+        from tarot_lite.students import smollm2
+
+        student = smollm2.load(name)
+        student.model = accelerated.adapt(student.model, settings)
+    else:
+        student = accelerated.load(name, settings.models[name], settings)
+    return student.asked(settings.prompt_style) if settings.prompt_style else student

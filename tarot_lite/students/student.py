@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import DynamicCache
 from transformers.utils.logging import disable_progress_bar
 
-from tarot_lite import runs, toyworld
-from tarot_lite.problems import Form, Problem
-from tarot_lite.rewards import extract_code
+from tarot_lite import runs
+from tarot_lite.problems import Problem
+from tarot_lite.students import prompting
 from tarot_lite.students.cards import new_folder
 from tarot_lite.students.models import Model
 from tarot_lite.students.writer import Completion, StudentError
@@ -32,8 +34,8 @@ class Student:
     model, tokenizer
         As of ``transformers``.
     style
-        ``"line"`` -- the prompt is the toy world's line, the answer the line that follows; ``"chat"`` -- the problem
-        in the tokenizer's chat template, the answer the last Python fence.
+        How it is asked, one of `tarot_lite.students.prompting.STYLES`: ``"line"``, ``"chat"`` (in the tokenizer's chat
+        template) or ``"fewshot"``.
     facts
         What is known of the model: in the style ``"chat"`` its system prompt, roles and tags are used; None: the problem
         alone is sent.
@@ -45,12 +47,6 @@ class Student:
     """
 
     def __init__(self, name: str, model: Any, tokenizer: Any, style: str = "line", facts: Model | None = None) -> None:
-        if style not in ("line", "chat"):
-            raise StudentError(f"student {name!r}: style is {style!r}; give 'line' or 'chat'")
-        if style == "chat" and not getattr(tokenizer, "chat_template", None):
-            raise StudentError(
-                f"student {name!r}: its tokenizer has no chat template; take an instruction-tuned model or style='line'"
-            )
         if tokenizer.pad_token_id is None:
             if tokenizer.eos_token_id is None:
                 raise StudentError(f"student {name!r}: its tokenizer has neither a pad nor an end token; set pad_token")
@@ -59,7 +55,7 @@ class Student:
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
-        self.style = style
+        self.style = self._checked(style)
         self.facts = facts
         self.batch = 256
         """Completions generated at a time, unless a call says otherwise."""
@@ -86,17 +82,27 @@ class Student:
 
     def prompt(self, problem: Problem) -> str:
         """The text that the model continues."""
-        if self.style == "line":
-            return toyworld.prompt(problem)
-        ask = problem.statement + "\n\n" + _ASK[problem.form]
-        chat = self.facts.messages(ask) if self.facts is not None else [{"role": "user", "content": ask}]
+        text = prompting.ask(problem, self.style, end=self.tokenizer.eos_token or "")
+        if self.style != "chat":
+            return text
+        chat = self.facts.messages(text) if self.facts is not None else [{"role": "user", "content": text}]
         return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
     def code(self, problem: Problem, completion: str) -> str | None:
         """The candidate's code in a completion, in the problem's form; None if there is none."""
-        if self.style == "chat":
-            return extract_code(completion, self.tags[1])
-        return completion.partition("\n")[0].strip() or None
+        return prompting.read(problem, completion, self.style, self.tags[1])
+
+    def asked(self, style: str) -> Student:
+        """The same model (not a copy of it), asked in another style.
+
+        Raises
+        ------
+        StudentError
+            If the style is unknown, or needs a chat template that the tokenizer lacks.
+        """
+        other = copy(self)
+        other.style = self._checked(style)
+        return other
 
     def generate(
         self,
@@ -152,35 +158,63 @@ class Student:
                 found += self._generate(rows[start : start + batch], temperature, max_new_tokens)
         return [found[i : i + samples] for i in range(0, len(found), samples)]
 
-    def save(self, folder: str | Path) -> Path:
-        """Write weights, tokenizer and a card with checksums to `folder`, all or nothing; returns it."""
-        with new_folder(Path(folder), {"name": self.name, "style": self.style}) as aside:
+    def save(self, folder: str | Path, **card: str) -> Path:
+        """Write weights, tokenizer and a card with checksums to `folder`, all or nothing; returns it.
+
+        `card` are more words for the card, such as where the weights are from.
+        """
+        with new_folder(Path(folder), {"name": self.name, "style": self.style, **card}) as aside:
             self.model.save_pretrained(aside)
             self.tokenizer.save_pretrained(aside)
         return Path(folder)
 
     def _generate(self, prompts: list[str], temperature: float, max_new_tokens: int) -> list[Completion]:
-        encoded = self.tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=self.style != "chat")
-        encoded = {key: encoded[key].to(self.model.device) for key in ("input_ids", "attention_mask")}
+        rows = self.tokenizer(prompts, add_special_tokens=self.style != "chat")["input_ids"]
+        shared = _shared(rows)
+        width = max(map(len, rows))
+        gaps = [width - len(row) for row in rows]  # padding stands on the left, but behind what is shared
+        pad = self.tokenizer.pad_token_id
+        ids = [row[:shared] + [pad] * gap + row[shared:] for row, gap in zip(rows, gaps, strict=True)]
+        mask = [[1] * shared + [0] * gap + [1] * (width - shared - gap) for gap in gaps]
+        tokens, attention = (torch.tensor(table, device=self.model.device) for table in (ids, mask))  # (prompts, width)
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
         with _inference(self.model):
             output = self.model.generate(
-                **encoded,
+                tokens,
+                attention_mask=attention,
                 **sampling,
+                past_key_values=self._cache(tokens[:1, :shared], len(rows)) if shared else None,
                 top_k=0,
                 top_p=1.0,
                 max_new_tokens=max_new_tokens,
                 pad_token_id=self.tokenizer.pad_token_id,
             )
-        new = output[:, encoded["input_ids"].shape[1] :].tolist()  # (prompts, at most max_new_tokens)
+        new = output[:, width:].tolist()  # (prompts, at most max_new_tokens)
         ends = self.model.generation_config.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
         completions = []
-        for tokens in new:
-            length = next((i + 1 for i, token in enumerate(tokens) if token in ends), None)
-            text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
-            completions.append(Completion(text, length or len(tokens), length is None))
+        for row in new:
+            length = next((i + 1 for i, token in enumerate(row) if token in ends), None)
+            text = self.tokenizer.decode(row[:length], skip_special_tokens=True)
+            completions.append(Completion(text, length or len(row), length is None))
         return completions
+
+    def _cache(self, tokens: torch.Tensor, copies: int) -> DynamicCache:
+        """Keys and values of a beginning that all prompts share, computed once instead of for every copy."""
+        cache = DynamicCache(config=self.model.config)
+        self.model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(copies)
+        return cache
+
+    def _checked(self, style: str) -> str:
+        if style not in prompting.STYLES:
+            raise StudentError(f"student {self.name!r}: style is {style!r}; give one of {', '.join(prompting.STYLES)}")
+        if style == "chat" and not getattr(self.tokenizer, "chat_template", None):
+            raise StudentError(
+                f"student {self.name!r}: its tokenizer has no chat template; take an instruction-tuned model or "
+                "style='fewshot'"
+            )
+        return style
 
     def _check_room(self, prompts: Sequence[str], max_new_tokens: int) -> None:
         lengths = [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]] if prompts else [0]
@@ -192,11 +226,17 @@ class Student:
             )
 
 
-_ASK = {
-    Form.STDIN_STDOUT: "Write a Python program that reads standard input and prints the answer, in a ```python fence.",
-    Form.FUNCTION: "Complete the Python function and give it whole, in a ```python fence.",
-    Form.SCAFFOLD: "Write the body of the Python function solve(xs), where xs is a list of int, in a ```python fence.",
-}
+_LONG = 64  # tokens from which a shared beginning is worth a pass of its own
+
+
+def _shared(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with, the last of a row never counted; 0 if they are few.
+
+    The worked examples of a few-shot prompt are most of it, and the same for all.
+    """
+    shortest = min(map(len, rows)) - 1
+    same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
+    return same if same >= _LONG else 0
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from suites_endpoint import Endpoint, serve
+from endpoint_server import Endpoint, serve
 
 from tarot_lite.sandbox import Sandbox
 

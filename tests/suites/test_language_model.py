@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suites_endpoint import Endpoint, completion
+from endpoint_server import Endpoint, completion
 
 from tarot_lite.problems import Problem, TestCase, Tier
 from tarot_lite.sandbox import Sandbox
