@@ -148,6 +148,7 @@ class Settings:
     )
     max_prompt_tokens: int = _option(
         1024, "Longest prompt that is trained on, in tokens; longer ones are left out.", low=4
+    )
     prompt_style: str | None = _option(
         None,
         "How pretrained students are asked: chat, or fewshot (worked examples to continue); None: their own way.",

@@ -13,11 +13,11 @@ TOY = toyworld.problems("probe", 1)[0]
 
 def test_worked_examples_are_right_and_none_is_a_measured_problem() -> None:
     examples = prompting._toy_examples()
-    assert len({problem.problem_id for problem in examples}) == 4
+    assert len({problem.problem_id for problem in examples}) == 6
     warm = {spec.statement for spec in toyworld.specs("warmup")}
     assert all(problem.statement in warm for problem in examples)
     text = prompting.ask(TOY, "fewshot", end="<end>")
-    assert [text.count(f"{problem.reference}<end>\n\n") for problem in examples] == [1] * 4
+    assert [text.count(f"{problem.reference}<end>\n\n") for problem in examples] == [1] * 6
     assert text.endswith(f"# Task: {TOY.statement.removeprefix('# ')}\nys")
 
 
@@ -47,7 +47,9 @@ def test_a_body_ends_with_its_line(completion: str, code: str | None) -> None:
 
 def test_a_program_ends_where_the_next_example_begins() -> None:
     problem = Problem("p", "Print one.")
-    written = "\nfor i in range(1):\n    # Task: a comment inside\n    print(1)\n\nx = 1\n\n# Task: Print two.\nprint(2)"
+    written = (
+        "\nfor i in range(1):\n    # Task: a comment inside\n    print(1)\n\nx = 1\n\n# Task: Print two.\nprint(2)"
+    )
     code = prompting.read(problem, written, "fewshot")
     assert code == "for i in range(1):\n    # Task: a comment inside\n    print(1)\n\nx = 1\n"
 

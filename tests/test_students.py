@@ -161,7 +161,7 @@ def test_bad_requests_say_what_to_change(strong: Student, tmp_path: Path, prompt
         strong.generate(prompts, 1, 1.0, 120)
     with pytest.raises(StudentError, match=r"samples 0, max_new_tokens 5, temperature 1.0; give at least 1, 1 and 0"):
         strong.generate(prompts, 0, 1.0, 5)
-    with pytest.raises(StudentError, match=r"no chat template; take an instruction-tuned model or style='line'"):
+    with pytest.raises(StudentError, match=r"no chat template; take an instruction-tuned model or style='fewshot'"):
         Student("chatty", strong.model, strong.tokenizer, style="chat")
     with pytest.raises(StudentError, match=r"style is 'poem'"):
         Student("poet", strong.model, strong.tokenizer, style="poem")
@@ -194,5 +194,31 @@ def test_the_run_says_where_a_student_comes_from(strong: Student, cache: Path, t
     settings = dataclasses.replace(SETTINGS, models={"mine": str(folder)})
     mine = make("mine", settings, cache)
     assert mine.name == "mine" and torch.equal(weights(mine), weights(strong))
-    with pytest.raises(StudentError, match=r"student 'weak' is unknown; this run has mine"):
-        make("weak", settings, cache)
+    with pytest.raises(StudentError, match=r"student 'teacher' is unknown; this run has weak, strong, mine"):
+        make("teacher", settings, cache)
+
+
+def test_worked_examples_shared_by_all_prompts_are_read_once_and_change_nothing(strong: Student) -> None:
+    beginning = "".join(question + body + "\n" for question, body in toyworld.corpus(2, seed=5))
+    problems = toyworld.problems("probe", 4)
+    prompts = [beginning + strong.prompt(problem) for problem in problems]
+    rows = strong.tokenizer(prompts)["input_ids"]
+    assert student_module._shared(rows) >= 64
+    assert len({len(row) for row in rows}) > 1
+    together = strong.generate(prompts, 1, 0.0, 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(student_module, "_LONG", 1000)
+        assert student_module._shared(rows) == 0
+        assert strong.generate(prompts, 1, 0.0, 8) == together
+
+
+def test_one_model_asked_in_two_ways(strong: Student) -> None:
+    problem = toyworld.problems("probe", 1)[0]
+    other = strong.asked("fewshot")
+    assert other.model is strong.model
+    assert strong.style == "line"
+    end = strong.tokenizer.eos_token
+    assert other.prompt(problem).count(f"{end}\n\n# Task: ") == 6
+    assert other.code(problem, " = xs; return 1") == "ys = xs; return 1"
+    with pytest.raises(StudentError, match="no chat template"):
+        strong.asked("chat")

@@ -167,8 +167,8 @@ class Endpoint:
             "seed": seed,
         }
         if self.style == "chat":
-            messages = [{"role": "user", "content": prompt}]
-            raw = client.chat.completions.with_raw_response.create(**body, messages=messages)  # type: ignore[call-overload]
+            body["messages"] = [{"role": "user", "content": prompt}]
+            raw = client.chat.completions.with_raw_response.create(**body)
         else:
             raw = client.completions.with_raw_response.create(**body, prompt=prompt, stop=[prompting.NEXT])
         answer = json.loads(raw.text)

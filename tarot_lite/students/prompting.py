@@ -20,7 +20,7 @@ STYLES = ("line", "chat", "fewshot")
 NEXT = "\n# Task:"
 """Begins the next example; generation that can stop at a text stops here."""
 
-_EXAMPLES = 4  # of the toy world: what they cost is paid at every token, on a CPU by the memory of attention
+_EXAMPLES = 6  # of the toy world: what they cost is paid at every token, on a CPU by the memory of attention
 
 
 def ask(problem: Problem, style: str, end: str = "") -> str:

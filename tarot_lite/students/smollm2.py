@@ -64,7 +64,9 @@ def load(name: str = "smollm2", cache: str | Path | None = None) -> Student:
         with tempfile.TemporaryDirectory() as aside, _quiet():
             model, tokenizer, source = _fetch(Path(aside))
             tokenizer.eos_token = tokenizer.pad_token = _END
-            tokenizer.clean_up_tokenization_spaces = False  # of another family of tokenizers; it would only be warned of
+            tokenizer.clean_up_tokenization_spaces = (
+                False  # of another family of tokenizers; it would only be warned of
+            )
             Student(name, model, tokenizer, "chat").save(folder, source=source)
     student = load_folder(folder)
     student.name = name
