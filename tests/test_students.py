@@ -199,7 +199,7 @@ def test_the_run_says_where_a_student_comes_from(strong: Student, cache: Path, t
 
 
 def test_worked_examples_shared_by_all_prompts_are_read_once_and_change_nothing(strong: Student) -> None:
-    beginning = "".join(question + body + "\n" for question, body in toyworld.corpus(2, seed=5))
+    beginning = "".join(question + body + "\n" for question, body in toyworld.corpus(3, seed=5))
     problems = toyworld.problems("probe", 4)
     prompts = [beginning + strong.prompt(problem) for problem in problems]
     rows = strong.tokenizer(prompts)["input_ids"]
