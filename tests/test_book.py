@@ -29,7 +29,9 @@ def test_the_reference_names_every_module(book: Path) -> None:
         line.strip().split(".")[1] for line in (book / "api.md").read_text().splitlines() if "  tarot_lite." in line
     }
     there = {unit(path) for path in modules()} - {"__init__", "__main__"}
-    assert there == named, f"notebooks/book/api.md: add {there - named or 'nothing'}, remove {named - there or 'nothing'}"
+    assert there == named, (
+        f"notebooks/book/api.md: add {there - named or 'nothing'}, remove {named - there or 'nothing'}"
+    )
 
 
 def test_the_index_names_the_chapters_in_order(book: Path) -> None:

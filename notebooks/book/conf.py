@@ -1,7 +1,7 @@
 """How Sphinx makes the book: the chapters as they were stored, and the API reference from the docstrings.
 
 Nothing is executed, and `make book` treats every warning as an error.  A reader's browser fetches nothing from elsewhere
-but MathJax, for the pages with a formula.
+but the badges' picture and, for the pages with a formula, MathJax.
 """
 
 from __future__ import annotations
@@ -53,4 +53,4 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_copy_source = False
-html_show_sphinx = False
+html_show_copyright = html_show_sphinx = False

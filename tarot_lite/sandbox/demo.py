@@ -72,7 +72,7 @@ def run_zoo(sandbox: Sandbox) -> list[dict[str, str | bool]]:
             and untouched
             and result.verdict in attack.verdicts
             and "LEAK" not in result.execution.stdout,
-            "error": result.execution.error.replace(folder, "<folder>")[:60],
+            "error": result.execution.error.replace(folder, "<folder>").replace(sys.base_prefix, "<python>")[:60],
         }
         for attack, [result] in zip(attacks, results, strict=True)
     ]
