@@ -15,7 +15,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce report test lint notebooks book example colab lab lock wheel clean clean-all
+.PHONY: help environment reproduce report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,17 @@ lint: $(ready) ## style, formatting, types of the package
 
 test: $(ready) lint ## everything: lint, types, doctests, tests, and the five notebooks with the smoke profile
 	MPLBACKEND=agg $(python) -m pytest tests tarot_lite notebooks --doctest-modules --ignore=tarot_lite/notebooks --nbval-lax --nbval-cell-timeout=300 $(ARGS)
+
+unsloth := build/unsloth/bin/python
+
+test-unsloth: $(ready) ## the tests of the Unsloth path, in an environment of its own on top of ours
+	$(python) -m venv build/unsloth
+	$(python) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "`$(unsloth) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'`/ours.pth"
+	$(unsloth) -m pip --disable-pip-version-check install -q --no-deps -r requirements/unsloth.txt
+	$(unsloth) -m pytest tests/test_unsloth.py tests/test_preflight.py $(ARGS)
+
+gpu-check: $(ready) ## prove and measure training on this GPU by Unsloth and by plain TRL; without one, tiny on the CPU
+	$(python) benchmarks/gpu_check.py $(ARGS)
 
 notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb

@@ -47,6 +47,7 @@ __all__ = ["TrainingError", "TrainingResult", "alarms", "read_rollouts", "train"
 
 _COMPLETE = "complete.json"
 _IDENTITY = "training.json"
+_ADAPTERS = "adapter_model.safetensors"
 _RECIPE = (
     "grpo_steps",
     "prompts_per_step",
@@ -175,6 +176,8 @@ def train(
     if checkpoint and resumed_from == settings.grpo_steps:  # the trainer would take one step more
         log = _take_over(checkpoint, student)
     else:
+        if checkpoint and (checkpoint / _ADAPTERS).is_file():
+            _load_adapters(checkpoint, student)  # beside a reference adapter the trainer would leave them as they began
         with _only_errors():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         log = trainer.state.log_history
@@ -399,10 +402,14 @@ def _last_complete(checkpoints: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def _load_adapters(checkpoint: Path, student: Student) -> None:
+    set_peft_model_state_dict(student.model, load_file(checkpoint / _ADAPTERS))
+
+
 def _take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:
     """Give the student the weights of a finished training; returns its log."""
-    if (checkpoint / "adapter_model.safetensors").is_file():
-        set_peft_model_state_dict(student.model, load_file(checkpoint / "adapter_model.safetensors"))
+    if (checkpoint / _ADAPTERS).is_file():
+        _load_adapters(checkpoint, student)
     else:
         student.model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
     student.model.tie_weights()  # a tied head is not in the file

