@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import random
@@ -26,6 +27,7 @@ from tarot_lite.capability import (
     oracle,
     pass_at_k,
     pilot,
+    report,
     rescore,
     signal_of_phases,
     wilson,
@@ -34,6 +36,7 @@ from tarot_lite.capability.estimators import group_signal
 from tarot_lite.capability.profile import MEASURES
 from tarot_lite.curriculum import PORTFOLIO, Policy
 from tarot_lite.problems import Problem, Tier
+from tarot_lite.rewards import extract_code
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.students import Completion
 
@@ -85,7 +88,11 @@ def profile_of(rates: dict[Tier, float], problems: int = 40, samples: int = 8, s
         tiers = {tier.value: bool(rng.random() < rates[tier]) if tier in rates else None for tier in Tier}
         passed = all(value for value in tiers.values() if value is not None)
         rows.append({"problem_id": f"p{problem}", "sample": sample, **tiers, "suite": passed, "tokens": 10})
-    outcomes = pd.DataFrame(rows).assign(truncated=False, has_code=True).astype(dict.fromkeys(MEASURES, object))
+    outcomes = (
+        pd.DataFrame(rows)
+        .assign(truncated=False, has_code=True, well_formed=False)
+        .astype(dict.fromkeys(MEASURES, object))
+    )
     return Profile("coin", outcomes, pd.DataFrame(), seed=0)
 
 
@@ -198,9 +205,28 @@ def test_rates_are_what_the_rollouts_say(sandbox: Sandbox, tmp_path: Path) -> No
     rates = profile.table((1, 2)).set_index(["measure", "k"])["rate"]
     assert rates["basic", 1] >= rates["intermediate", 1] >= rates["complex", 1] >= rates["edge", 1] == rates["suite", 1]
     assert rates["suite", 2] >= rates["suite", 1]
-    assert profile.costs()["tokens"] == 12 * len(rows)
+    costs = profile.costs()
+    assert costs["tokens"] == 12 * len(rows)
+    assert (costs["truncated"], costs["no_code"], costs["well_formed"]) == (0.0, 0.0, 0.0)
     assert profile.stopped == "all 4 samples per problem were drawn"
     assert profile.verdicts.set_index("verdict").loc["passed", "basic"] == 1.0
+
+
+def test_shares_of_truncated_codeless_and_well_formed_completions(sandbox: Sandbox) -> None:
+    reference = str(PROBLEMS[0].reference)
+    whole = f"<think>\nEasy.\n</think>\n<answer>\n```python\n{reference}\n```\n</answer>"
+    texts = [whole, f"```python\n{reference}\n```", "I would", whole]
+
+    class Chatty(Parrot):
+        def code(self, problem: Problem, completion: str) -> str | None:
+            return extract_code(completion)
+
+        def generate(self, *arguments: object) -> list[list[Completion]]:  # type: ignore[override]
+            return [[Completion(text, 9, text == "I would") for text in texts]]
+
+    profile = estimate(Chatty(), PROBLEMS[:1], sandbox, samples=4, progress=False)
+    assert (profile.truncated, profile.no_code, profile.well_formed) == (0.25, 0.25, 0.5)
+    assert profile.rate("basic").estimate == 0.75
 
 
 def test_same_seed_same_outcomes_other_seed_others(sandbox: Sandbox) -> None:
@@ -429,10 +455,42 @@ def test_oracle_and_regret() -> None:
     assert np.isnan(table.loc["binary", "regret"])  # the ablation never trained it
 
 
+def test_regret_is_paired_by_seed_and_a_policy_with_other_seeds_still_compares() -> None:
+    heldout = ablation()
+    late = heldout[(heldout["policy"] == "uni") & (heldout["seed"] == 1)].assign(seed=7)
+    heldout = pd.concat([heldout[heldout["policy"] != "uni"], late])
+    table = agreement({"other": Choice("uni", "test", "because", pd.DataFrame())}, heldout, "strong")
+    assert table["regret"].iloc[0] == pytest.approx(0.3, abs=0.02)
+
+
+def test_all_rules_behind_one_interface_and_a_report_of_their_regret() -> None:
+    profiles = {"strong": dataclasses.replace(profile_of(STRONG), student="strong")}
+    profiles["weak"] = dataclasses.replace(profile_of(WEAK), student="weak")
+    weak = ablation().assign(student="weak")
+    weak["after"] += weak["policy"].map({"uni": 0.5, "flat": 0.0, "var_asce_rev": 0.0})
+    heldout = pd.concat([ablation(), weak])
+    names = ["uni", "flat", "var_asce_rev"]
+    assert choose(profiles["weak"], "oracle", names, heldout=heldout).policy == "uni"
+    assert choose(profiles["weak"], "oracle", names[1:], heldout=heldout).policy == "flat"
+    piloted = choose(profiles["weak"], "pilot", names, train=lambda policy, steps: len(policy.name))
+    assert (piloted.rule, piloted.policy) == ("pilot", "var_asce_rev")
+    table = report(heldout, profiles, more={"weak": {"pilot": piloted}}).set_index(["student", "rule"])
+    assert table.loc[("weak", "threshold"), "regret"] == 0
+    assert table.loc[("weak", "threshold"), "agrees"] == 1
+    assert table.loc[("strong", "threshold"), "policy"] == "var_asce_rev"  # flat was best by a tenth
+    assert table.loc[("strong", "threshold"), "regret"] == pytest.approx(0.1, abs=0.02)
+    assert table.loc[("all", "threshold"), "agrees"] == 0.5
+    assert table.loc[("all", "threshold"), "regret"] == pytest.approx(0.05, abs=0.02)
+    assert table.loc[("all", "threshold"), "low"] < 0.05 < table.loc[("all", "threshold"), "high"]
+    assert table.loc[("strong", "chance"), "regret"] == pytest.approx((0.3 + 0.0 + 0.1) / 3, abs=0.02)
+    assert table.loc[("weak", "pilot"), "regret"] == pytest.approx(0.3, abs=0.03)  # uni gained .6, this .3
+    assert ("strong", "pilot") not in table.index
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: choose(p, "guess"), "rule 'guess' is unknown; use one of threshold, signal"),
+        (lambda p: choose(p, "guess"), "rule 'guess' is unknown; use one of threshold, signal, pilot, oracle"),
         (lambda p: choose(p, policies=[]), "no policy to choose from"),
         (lambda p: choose(p, policies=["unni"]), "did you mean 'uni'"),
         (lambda p: choose(p, at=1.5), "threshold is 1.5; give a share"),

@@ -113,7 +113,7 @@ def estimate(
             for future in scoring:
                 future.result()
             done = start + count
-            profile = _profile(student.name, problems, rollouts, done, seed)
+            profile = _profile(student, problems, rollouts, done, seed)
             interval = profile.rate(measure)
             if width is not None and interval.high - interval.low <= width:
                 stopped = (
@@ -130,7 +130,7 @@ def estimate(
                 )
     if bar is not None:
         bar.close()
-    return _profile(student.name, problems, rollouts, done, seed, stopped)
+    return _profile(student, problems, rollouts, done, seed, stopped)
 
 
 def rescore(
@@ -273,11 +273,12 @@ def _fits(score: Score | None, known: dict[str, Problem]) -> bool:
 
 
 def _profile(
-    name: str, problems: Sequence[Problem], rollouts: Rollouts, samples: int, seed: int, stopped: str = ""
+    student: Writer, problems: Sequence[Problem], rollouts: Rollouts, samples: int, seed: int, stopped: str = ""
 ) -> Profile:
     chosen = [rollouts.samples[problem.problem_id, i] for problem in problems for i in range(samples)]
-    outcomes, verdicts = outcomes_of(problems, chosen, rollouts.scores)
-    return Profile(name, outcomes, verdicts, stopped, seed)
+    tags = getattr(student, "tags", ("think", "answer"))
+    outcomes, verdicts = outcomes_of(problems, chosen, rollouts.scores, tags)
+    return Profile(student.name, outcomes, verdicts, stopped, seed)
 
 
 def _weights(student: Any) -> str:

@@ -14,6 +14,7 @@ from tarot_lite.capability.estimators import bootstrap
 from tarot_lite.capability.rollouts import Sample, Score
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
+from tarot_lite.rewards import FormatReward
 from tarot_lite.statistics import Interval, pass_at_k
 
 __all__ = ["MEASURES", "SUITE", "Profile", "outcomes_of"]
@@ -33,7 +34,7 @@ class Profile:
         Its name.
     outcomes
         One row per completion: ``problem_id``, ``sample``, a column per measure (True, False, or None if the problem
-        lacks the tier), ``tokens``, ``truncated``, ``has_code``.
+        lacks the tier), ``tokens``, ``truncated``, ``has_code``, ``well_formed``.
     verdicts
         How often each verdict came up, per tier.
     stopped
@@ -72,6 +73,11 @@ class Profile:
     def no_code(self) -> float:
         """Share of completions in which no program was found."""
         return float(1 - self.outcomes["has_code"].mean())
+
+    @property
+    def well_formed(self) -> float:
+        """Share of completions in the form that the format reward pays for: reasoning and answer, each in its tags."""
+        return float(self.outcomes["well_formed"].mean())
 
     def per_problem(self, measure: str = SUITE, k: int = 1) -> pd.Series[float]:
         """pass@k of every problem that has the measure, by problem id.
@@ -123,7 +129,7 @@ class Profile:
         return pd.DataFrame(rows)
 
     def costs(self) -> dict[str, Any]:
-        """What the probe took: completions, tokens, tokens per completion, shares truncated and without code."""
+        """What the probe took: completions, tokens, tokens per completion, shares truncated, without code, well-formed."""
         return {
             "student": self.student,
             "completions": len(self.outcomes),
@@ -131,6 +137,7 @@ class Profile:
             "tokens_per_completion": self.tokens / len(self.outcomes),
             "truncated": self.truncated,
             "no_code": self.no_code,
+            "well_formed": self.well_formed,
             "stopped": self.stopped,
         }
 
@@ -173,12 +180,16 @@ class Profile:
 
 
 def outcomes_of(
-    problems: Sequence[Problem], samples: Sequence[Sample], scores: dict[tuple[str, int], Score]
+    problems: Sequence[Problem],
+    samples: Sequence[Sample],
+    scores: dict[tuple[str, int], Score],
+    tags: tuple[str, str] = ("think", "answer"),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables `Profile.outcomes` and `Profile.verdicts` from rollouts."""
+    """Tables `Profile.outcomes` and `Profile.verdicts` from rollouts; `tags` are those of a well-formed completion."""
+    well_formed = FormatReward(*tags)([sample.completion for sample in samples])
     tests = {problem.problem_id: problem.tests for problem in problems}
     rows, seen = [], {tier: Counter[str]() for tier in Tier}
-    for sample in samples:
+    for sample, form in zip(samples, well_formed, strict=True):
         verdicts = scores[sample.problem_id, sample.sample].verdicts
         row: dict[str, Any] = {"problem_id": sample.problem_id, "sample": sample.sample}
         of_tiers: list[bool] = []
@@ -188,7 +199,7 @@ def outcomes_of(
             row[tier.value] = all(v == Verdict.PASSED for v in of_tier) if of_tier else None
             of_tiers += [row[tier.value]] if of_tier else []
         row |= {SUITE: all(of_tiers), "tokens": sample.tokens, "truncated": sample.truncated}
-        rows.append(row | {"has_code": sample.code is not None})
+        rows.append(row | {"has_code": sample.code is not None, "well_formed": form > 0})
     table = pd.DataFrame({tier.value: {v.value: seen[tier][v.value] for v in Verdict} for tier in Tier})
     shares = (table / np.maximum(table.sum(axis=0), 1)).rename_axis("verdict").reset_index()
     return pd.DataFrame(rows).astype(dict.fromkeys(MEASURES, object)), shares
