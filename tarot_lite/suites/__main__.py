@@ -62,7 +62,8 @@ def _problems(options: argparse.Namespace) -> Iterator[Problem | ProblemError]:
 
 
 def _push(options: argparse.Namespace) -> int:
-    print(io.push(Path(options.out) / "dataset", options.repository, private=not options.public))
+    folder = Path(options.out) / "dataset"
+    print(io.push(folder, options.repository, private=not options.public, endpoint=options.endpoint))
     return 0
 
 
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     push = commands.add_parser("push", help="upload a finished data set to the Hub")
     push.add_argument("out", help="folder of the build")
     push.add_argument("repository", help="user/name")
+    push.add_argument("--endpoint", help="another Hub (default: huggingface.co, or what HF_ENDPOINT says)")
     push.add_argument("--public", action="store_true", help="a new data set is public")
     push.set_defaults(command=_push)
     return parser

@@ -70,21 +70,30 @@ def push(
     Returns
     -------
     str
-        Address of the upload.
+        Address of the commit.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no data set.
+    OSError
+        If the Hub refuses.
     """
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
 
     if not (Path(folder) / "README.md").is_file():
         raise FileNotFoundError(f"{folder}: no data set here; give the `dataset` folder that a build wrote")
     hub = HfApi(endpoint=endpoint, token=token)
-    hub.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    info = hub.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=str(folder))
-    return str(info)
+    try:
+        hub.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+        commit = hub.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=str(folder))
+    except HfHubHTTPError as error:
+        raise OSError(
+            f"{repo_id}: the Hub refused the upload ({error}); is the name right, and may the token write there? "
+            "(`hf auth login`, or the environment variable HF_TOKEN)"
+        ) from error
+    return str(commit.commit_url)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
