@@ -176,6 +176,31 @@ class Settings:
         "Further axes of notebook 05: training parameter -> values, such as beta=0|0.01; loss_type=grpo|dapo.",
         since=5,
     )
+    benchmarks: list[str] = _option(
+        ["functions"],
+        "Benchmarks that base and trained student are compared on in notebook 05; those of the Hub where it can be reached.",
+        since=5,
+        choices=(
+            *("functions", "humaneval", "humaneval+", "mbpp", "mbpp+"),
+            *("cruxeval-i", "cruxeval-o", "livecodebench", "codeforces"),
+        ),
+    )
+    benchmark_data: dict[str, str] = _option(
+        {}, "Local files of benchmarks: name -> file; the others come from the Hub.", since=5
+    )
+    benchmark_tasks: int | None = _option(
+        None, "Only the first so many tasks of a benchmark; None: all.", since=5, low=1
+    )
+    benchmark_samples: int | None = _option(
+        None, "Completions per task, the largest k of pass@k; None: `eval_samples`.", since=5, low=1
+    )
+    benchmark_temperature: float | None = _option(
+        None,
+        "Sampling temperature on benchmarks, 0: greedy, with one sample; None: `temperature`.",
+        since=5,
+        low=0,
+        high=5,
+    )
     training_seed: int | None = _option(
         None, "Order of the prompts and sampling of one training; None: `seed`.", since=4, low=0, high=2**31 - 1
     )
@@ -244,6 +269,10 @@ class Settings:
         if self.micro_batch is not None and completions % self.micro_batch:
             raise ValueError(
                 f"parameter micro_batch is {self.micro_batch}; give a divisor of prompts_per_step × generations = {completions}"
+            )
+        if self.benchmark_temperature == 0 and (self.benchmark_samples or self.eval_samples) > 1:
+            raise ValueError(
+                "parameter benchmark_temperature is 0, so that all samples of a task are the same; give benchmark_samples=1"
             )
         for name, source in self.models.items():
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():

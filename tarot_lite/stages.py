@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tarot_lite import ablations, runs, toyworld
+from tarot_lite import ablations, benchmarks, runs, toyworld
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, from_row, to_row
 from tarot_lite.sandbox import Limits, Sandbox
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tarot_lite.students import Student
 
 __all__ = [
+    "benchmark",
     "choice",
     "claim",
     "measure",
@@ -266,6 +267,29 @@ def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.O
     outcomes = ablations.run_cells(cells, stage.settings, stage.run_folder, on_outcome=lambda outcome: bar.update(1))
     bar.close()
     return outcomes
+
+
+def benchmark(stage: runs.Stage, pupil: Student, box: Sandbox) -> list[benchmarks.Report]:
+    """One student on the run's benchmarks; one that the Hub does not give is left out, with a warning.
+
+    Returns
+    -------
+    list of tarot_lite.benchmarks.Report
+        In the order of the settings.
+    """
+    settings = stage.settings
+    samples = settings.benchmark_samples or settings.eval_samples
+    temperature = settings.temperature if settings.benchmark_temperature is None else settings.benchmark_temperature
+    return benchmarks.run(
+        pupil,
+        settings.benchmarks,
+        samples,
+        temperature,
+        box,
+        data=settings.benchmark_data,
+        limit=settings.benchmark_tasks,
+        skip_unreachable=True,
+    )
 
 
 def _split(stage: runs.Stage, split: str) -> list[Problem]:

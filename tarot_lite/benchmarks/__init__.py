@@ -14,7 +14,7 @@ from tarot_lite.benchmarks.results import Report, SampleResult, compare, read_re
 from tarot_lite.benchmarks.samples import Sample, read_samples, write_samples
 from tarot_lite.benchmarks.scoring import references, run, score
 from tarot_lite.benchmarks.sources import Loaded, Source, load
-from tarot_lite.benchmarks.tasks import BenchmarkError, Task, default_cache, prepare
+from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError, default_cache, prepare
 
 __all__ = [
     "BENCHMARKS",
@@ -26,6 +26,7 @@ __all__ = [
     "SampleResult",
     "Source",
     "Task",
+    "UnreachableError",
     "compare",
     "default_cache",
     "get_benchmark",

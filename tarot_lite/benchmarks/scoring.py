@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
 from tarot_lite.benchmarks.samples import Sample, missing_tasks
 from tarot_lite.benchmarks.sources import Loaded, load
-from tarot_lite.benchmarks.tasks import BenchmarkError, Judgement, Pending, Task, Tests, prepare
+from tarot_lite.benchmarks.tasks import BenchmarkError, Judgement, Pending, Task, Tests, UnreachableError, prepare
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Limits, Sandbox
 
@@ -130,6 +131,7 @@ def run(
     max_new_tokens: int | None = None,
     cache: str | Path | None = None,
     progress: bool = True,
+    skip_unreachable: bool = False,
 ) -> list[Report]:
     """Ask a student and score what it writes: the paper's evaluation for one model.
 
@@ -157,6 +159,8 @@ def run(
         As in `score`.
     progress
         Show bars.
+    skip_unreachable
+        Leave out, with a warning, benchmarks whose data the Hub does not give; the report of none is an empty list.
 
     Raises
     ------
@@ -181,7 +185,13 @@ def run(
         reports = []
         for name in names:
             window = (since, until) if get_benchmark(name).dated else (None, None)
-            loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, *window)
+            try:
+                loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, *window)
+            except UnreachableError as error:
+                if not skip_unreachable:
+                    raise
+                warnings.warn(f"left out: {error}", stacklevel=2)
+                continue
             how = style or default_style(loaded.benchmark, student.tokenizer)
             tokens = max_new_tokens or (_LINE_TOKENS if how == "own" else loaded.benchmark.max_new_tokens)
             found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)

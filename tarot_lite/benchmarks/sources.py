@@ -12,7 +12,7 @@ from typing import Any
 
 from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
-from tarot_lite.benchmarks.tasks import BenchmarkError, Task
+from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
 
 __all__ = ["Loaded", "Source", "fingerprint", "load", "read_jsonl"]
 
@@ -178,7 +178,7 @@ def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[
         else:
             found = load_dataset(hub, benchmark.config, split=benchmark.split, revision=revision)
     except Exception as error:  # the Hub's libraries raise many kinds
-        raise BenchmarkError(
+        raise UnreachableError(
             f"{benchmark.name}: {where} cannot be loaded ({type(error).__name__}: {str(error)[:200]}). "
             "Without the Hub, give a local file (data=..., --data); if the revision has vanished, name another (revision=...)"
         ) from error
@@ -207,6 +207,10 @@ def _notes(benchmark: Benchmark, count: int, digest: str, is_file: bool) -> list
         known = ", ".join(published.values())
         notes.append(
             f"the file is none of the published ones that this version knows ({known}); was it edited by hand?"
+        )
+    if not is_file:
+        notes.append(
+            "the rows are vouched for by their revision on the Hub alone: this version knows no fingerprint of them"
         )
     return notes
 

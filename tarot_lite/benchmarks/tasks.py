@@ -38,6 +38,7 @@ __all__ = [
     "StdioTests",
     "Task",
     "Tests",
+    "UnreachableError",
     "default_cache",
     "prepare",
 ]
@@ -49,6 +50,10 @@ _SPARE_SECONDS = 3.0
 
 class BenchmarkError(ValueError):
     """A data set, sample file or request that cannot be used; the message names the place, the value and the remedy."""
+
+
+class UnreachableError(BenchmarkError):
+    """Data that could not be had from the Hub: no network, no such data set, or a revision that has vanished."""
 
 
 @dataclass(frozen=True, slots=True)

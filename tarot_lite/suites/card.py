@@ -54,7 +54,8 @@ unmeasured (the reference is too slow), {rejected} were rejected. The suites hol
 - Mutation score of the suites: {kept_score}; of the given tests: {given_score}.
 - Coverage of the reference: lines {line_coverage}, branches {branch_coverage}.
 - Agreement of given labels with measured difficulty: rank correlation {spearman} over {label_tests} tests;
-  {concordant} ({concordant_low} – {concordant_high}) of {label_pairs} pairs within a problem are in the labels' order.
+  {concordant} ({concordant_low} – {concordant_high}) of {label_pairs} pairs within a problem are in the labels' order
+  ({label_problems} problems; "higher labels are harder": {label_verdict}).
 
 ## What was rejected
 

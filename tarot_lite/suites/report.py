@@ -157,7 +157,7 @@ class SuiteReport:
             **self.agreement(),
         }
 
-    def agreement(self) -> dict[str, float | int | None]:
+    def agreement(self) -> dict[str, float | int | str | None]:
         """Do the labels that came with the tests, given or claimed by a model, agree with the measured difficulty?
 
         Returns
@@ -165,7 +165,10 @@ class SuiteReport:
         dict
             ``label_pairs`` of labelled tests of one problem with different labels (basic, intermediate, complex) and
             different difficulty; ``concordant`` share of them in which the higher label is harder, with its 95 %
-            interval ``concordant_low``, ``concordant_high`` (bootstrap over problems); ``spearman`` rank correlation of
+            interval ``concordant_low``, ``concordant_high`` (bootstrap over problems); ``label_problems`` that have
+            such pairs; ``label_verdict`` on "higher labels are harder": ``holds`` or ``does not hold`` if the interval
+            lies above or below one half, ``undecided`` if it does not, or if fewer than 20 problems bear it (of so
+            few, drawn with replacement, an interval is too narrow); ``spearman`` rank correlation of
             label and difficulty over all of them, ``label_tests`` their number.  None without such tests.
         """
         ranks, difficulties = [], []
@@ -186,6 +189,8 @@ class SuiteReport:
         return {
             "label_tests": len(ranks),
             "label_pairs": pairs,
+            "label_problems": sum(pairs_of_problem > 0 for _, pairs_of_problem in by_problem),
+            "label_verdict": _verdict([pairs_of_problem for _, pairs_of_problem in by_problem], low, high),
             "concordant": sum(agreeing for agreeing, _ in by_problem) / pairs if pairs else None,
             "concordant_low": low,
             "concordant_high": high,
@@ -210,6 +215,8 @@ class SuiteReport:
         if self.rows():
             io.write_dataset(folder / "dataset", self.rows(), card.render(self))
 
+
+_FEW_PROBLEMS = 20
 
 _PROBLEM_COLUMNS = [
     "problem_id",
@@ -300,6 +307,12 @@ def _bootstrap(ratios: Sequence[tuple[float, float]], resamples: int = 2000) -> 
     sums = values[draws].sum(axis=1)
     low, high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
     return float(low), float(high)
+
+
+def _verdict(pairs_by_problem: Sequence[int], low: float | None, high: float | None) -> str:
+    if low is None or high is None or sum(pairs > 0 for pairs in pairs_by_problem) < _FEW_PROBLEMS:
+        return "undecided"
+    return "holds" if low > 0.5 else "does not hold" if high < 0.5 else "undecided"
 
 
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:

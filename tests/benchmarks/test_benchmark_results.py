@@ -11,6 +11,7 @@ from tarot_lite.benchmarks.prompts import render, solution
 from tarot_lite.figures import benchmarks as figures
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Sandbox
+from tarot_lite.settings import Settings
 
 YES, NO = Verdict.PASSED, Verdict.WRONG_ANSWER
 
@@ -199,3 +200,23 @@ def test_a_tiny_student_is_asked_scored_and_compared(tmp_path, sandbox):
     assert first == again and len(first[0].results) == 48
     assert first[0].settings["style"] == "own" and first[0].settings["temperature"] == 1.0
     assert set(benchmarks.compare(first, again)["gain"]) == {0.0}
+
+
+def test_what_the_hub_does_not_give_is_left_out_with_a_warning(tmp_path, sandbox, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    revisions = {"cruxeval-o": "vanished"}
+    with pytest.raises(benchmarks.UnreachableError, match="if the revision has vanished, name another"):
+        benchmarks.run(None, ["cruxeval-o"], sandbox=sandbox, revisions=revisions, progress=False)
+    with pytest.warns(UserWarning, match="left out: cruxeval-o: cruxeval-org/cruxeval@vanished"):
+        found = benchmarks.run(
+            None, ["cruxeval-o"], sandbox=sandbox, revisions=revisions, progress=False, skip_unreachable=True
+        )
+    assert found == []
+
+
+def test_the_settings_know_every_benchmark():
+    assert Settings(benchmarks=list(benchmarks.BENCHMARKS)).benchmarks == list(benchmarks.BENCHMARKS)
+    with pytest.raises(ValueError, match=r"parameter benchmarks .*'humaneval\+'"):
+        Settings(benchmarks=["humaneval-plus"])
+    with pytest.raises(ValueError, match="benchmark_samples=1"):
+        Settings(benchmark_temperature=0, benchmark_samples=3)

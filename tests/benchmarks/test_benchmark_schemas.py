@@ -222,6 +222,12 @@ def test_a_data_set_that_cannot_be_reached_says_what_to_do(monkeypatch):
         benchmarks.load("humaneval", hub="no-such/data", revision="abc")
 
 
+def test_rows_of_the_hub_that_this_version_cannot_vouch_for_are_said_to_be_so(tmp_path):
+    (tmp_path / "test.jsonl").write_text(json.dumps(HUMANEVAL) + "\n", encoding="utf-8")
+    notes = benchmarks.load("humaneval", hub=str(tmp_path)).source.notes
+    assert any("vouched for by their revision" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -9,7 +9,7 @@ import pytest
 
 from tarot_lite.problems import Problem, TestCase, Tier, from_row, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.suites import build, io, sources
+from tarot_lite.suites import SuiteReport, build, io, sources
 
 GOOD = Problem(
     "good/1",
@@ -99,3 +99,24 @@ def test_mbpp_and_humaneval_files_are_read_whole(shared_data: Path) -> None:
         problems = list(sources.read(shared_data / f"{name}.jsonl.gz"))
         assert all(isinstance(problem, Problem) for problem in problems), name
         assert sum(bool(problem.tests) for problem in problems if isinstance(problem, Problem)) >= least, name
+
+
+@pytest.mark.parametrize(
+    ("problems", "rising", "verdict"),
+    [(7, 7, "undecided"), (25, 25, "holds"), (25, 13, "undecided"), (25, 0, "does not hold")],
+)
+def test_few_problems_decide_nothing_about_the_labels(problems: int, rising: int, verdict: str) -> None:
+    records = [
+        {
+            "problem_id": str(number),
+            "status": "built",
+            "reason": "",
+            "tests": [
+                {"given": "basic", "difficulty": 0.5, "source": "given"},
+                {"given": "complex", "difficulty": 0.9 if number < rising else 0.1, "source": "given"},
+            ],
+        }
+        for number in range(problems)
+    ]
+    found = SuiteReport(records, {}).agreement()
+    assert (found["label_problems"], found["label_verdict"]) == (problems, verdict)
