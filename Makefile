@@ -2,6 +2,10 @@
 PROFILE ?= cpu
 RUN ?=
 ARGS ?=
+# make ablations: trainings at the same time, a Dask scheduler, DRY=1 to see the cells and their time only
+JOBS ?=
+SCHEDULER ?=
+DRY ?=
 PYTHON ?= python3
 VENV ?= .venv
 # Where torch comes from: empty (pip's own index), an index (https://…/whl/cpu), or a folder of wheels.
@@ -15,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all
+.PHONY: help environment reproduce ablations report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +40,10 @@ $(ready): requirements/reference.in requirements/reference.txt pyproject.toml
 
 reproduce: $(ready) ## the five notebooks with PROFILE, then reports/<run>/index.html; goes on where it was stopped
 	@$(python) -m tarot_lite run --profile $(PROFILE) $(if $(RUN),--run $(RUN)) $(ARGS)
+
+ablations: $(ready) ## the whole grid of PROFILE: stages 1, 3 and 5; JOBS=2, SCHEDULER=tcp://host:8786, DRY=1 to see its cells
+	@$(python) -m tarot_lite ablations --profile $(PROFILE) $(if $(RUN),--run $(RUN)) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(DRY),--dry-run) $(ARGS)
 
 report: $(ready) ## write the front page of a run anew
 	@$(python) -m tarot_lite report reports/$(or $(RUN),$(PROFILE))

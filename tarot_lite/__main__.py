@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from tarot_lite import __version__, runs
-from tarot_lite.settings import check_names, describe, profile_names
+from tarot_lite.settings import check_names, describe, load_profile, profile_names
 
 __all__ = ["main"]
 
@@ -27,6 +27,7 @@ examples:
   python -m tarot_lite run                                    all five stages on a laptop, reports/cpu/index.html
   python -m tarot_lite run --profile smoke                    the same in a minute, to see that it works
   python -m tarot_lite run --stage 3 4 -p policy var_asce_rev -p seed 7 --run hard-first
+  python -m tarot_lite ablations --profile cpu-full --dry-run    cells of the whole study, and how long they would take
   python -m tarot_lite parameters                             everything that -p takes
 
 A run that was stopped goes on where it was: give the same command again.
@@ -49,10 +50,31 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    run.add_argument("--stage", nargs="+", default=[], metavar="N", help="stages by number or name (default: all five)")
+    _add_run_options(run)
+
+    ablations = commands.add_parser(
+        "ablations",
+        help="students x policies x seeds x axes: stages 1, 3 and 5, here or on a Dask cluster",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_run_options(ablations)
+    ablations.add_argument("--jobs", metavar="N", help="trainings at the same time on this machine")
+    ablations.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler to send them to, tcp://host:8786")
+    ablations.add_argument("--dry-run", action="store_true", help="list the cells and their time; run nothing")
+
+    report = commands.add_parser("report", help="write index.html of a run anew")
+    report.add_argument("folder", type=Path, help="run folder, such as reports/cpu")
+
+    commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
+    return parser
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--profile", default="cpu", metavar="NAME", help=f"{', '.join(profile_names())}, or a .yaml file (default: cpu)"
     )
-    run.add_argument("--stage", nargs="+", default=[], metavar="N", help="stages by number or name (default: all five)")
     run.add_argument(
         "-p",
         dest="parameters",
@@ -68,12 +90,6 @@ def _parser() -> argparse.ArgumentParser:
         "--notebooks", metavar="FOLDER", type=Path, help="folder of the notebooks (default: those of the package)"
     )
     run.add_argument("--again", action="store_true", help="run stages that are done too")
-
-    report = commands.add_parser("report", help="write index.html of a run anew")
-    report.add_argument("folder", type=Path, help="run folder, such as reports/cpu")
-
-    commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,8 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from tarot_lite.report import build
 
             print(f"report: {build(options.folder)}")
+        elif options.command == "ablations":
+            return _ablations(options)
         else:
-            return _run(options)
+            return _run(options, _parameters(options))
     except ValueError as error:
         return _complain(error, 2)
     except runs.RunError as error:
@@ -105,11 +123,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _ablations(options: argparse.Namespace) -> int:
+    """Say what a grid costs, or run it with the stages that it needs."""
+    from tarot_lite import ablations
+    from tarot_lite.ablations.executors import cluster
+
+    parameters = _parameters(options, "jobs", "scheduler")
+    settings = load_profile(options.profile, **parameters)
+    cells = ablations.grid(settings)  # so that an empty one is told now
+    found = cluster(settings.scheduler) if settings.scheduler else None
+    if found:
+        _say(str(found))
+    if options.dry_run:
+        folder = runs.reports_folder(settings) / settings.run_name
+        _say(str(ablations.plan(cells, settings, folder, found.width if found else None)))
+        return 0
+    options.stage = ["1", "3", "5"]
+    return _run(options, parameters)
+
+
+def _run(options: argparse.Namespace, parameters: dict[str, Any]) -> int:
     from tarot_lite import batch
     from tarot_lite.report import build
 
-    parameters = _parameters(options)
     began = time.monotonic()
     try:
         folder = batch.run(
@@ -123,7 +159,8 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+def _parameters(options: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """Parameters given by ``-p`` and by options of their own: ``--profile``, ``--run``, ``--reports`` and `more`."""
     given: dict[str, Any] = {}
     for name, text in options.parameters:
         if name in given:
@@ -133,12 +170,12 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         except yaml.YAMLError:
             given[name] = text
     check_names(given)
-    for name in ("profile", "run", "reports"):
+    for name in ("profile", "run", "reports", *more):
         option = getattr(options, name)
         if name in given and (name != "profile" or option != "cpu") and option not in (None, given[name]):
             raise ValueError(f"parameter {name} is given twice: -p {name} {given[name]} and --{name} {option}")
     options.profile = str(given.pop("profile", options.profile))
-    return {"run": options.run, "reports": options.reports} | given
+    return {name: getattr(options, name) for name in ("run", "reports", *more)} | given
 
 
 def _print_parameters() -> None:

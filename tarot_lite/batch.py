@@ -9,6 +9,7 @@ Floor: imports `tarot_lite.runs` and `tarot_lite.report`; no stage module.
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import re
@@ -25,7 +26,7 @@ import psutil
 from tarot_lite import runs
 from tarot_lite.settings import load_profile, notebook_folder
 
-__all__ = ["StageFailed", "run", "stage_names", "to_html"]
+__all__ = ["StageFailed", "run", "stage_names", "tidy", "to_html"]
 
 
 _NEWS = 10.0  # seconds between lines of progress where there is no terminal
@@ -186,8 +187,13 @@ def _same_cells(source: Path, executed: Path) -> bool:
     return cells(source) is not None and cells(source) == cells(executed)
 
 
+def tidy(output: Path, source: Path) -> None:
+    """Make an executed notebook speak of the repository, not of this machine, and write its HTML beside it."""
+    _forget_places(output, source)
+    to_html(output)
+
+
 def _forget_places(output: Path, source: Path) -> None:
-    """Make the executed notebook speak of the repository, not of this machine."""
     notebook = runs.read_json(output)
     if isinstance(notebook, dict) and "papermill" in notebook.get("metadata", {}):
         notebook["metadata"]["papermill"].update(input_path=f"notebooks/{source.name}", output_path=output.name)
@@ -195,13 +201,26 @@ def _forget_places(output: Path, source: Path) -> None:
 
 
 def to_html(notebook: Path) -> Path:
-    """Write ``<notebook>.html`` beside an executed notebook, with its figures inside."""
+    """Write ``<notebook>.html`` beside an executed notebook: one page with its figures inside, that needs no network."""
+    import jinja2
     from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(embed_images=True)
+    exporter = HTMLExporter(
+        template_name="basic", embed_images=True
+    )  # the usual one brings 280 kB of style and scripts
     exporter.log.setLevel(logging.ERROR)
     body, _ = exporter.from_filename(str(notebook))
-    return runs.write_atomic(notebook.with_suffix(".html"), body)
+    run = "../../.." if notebook.parents[2].name == "cells" else ".."
+    body = re.sub(r'href="(\d\d_\w+)\.ipynb', rf'href="{run}/\1/notebook.html', body)  # chapters name one another
+    page = jinja2.Environment(loader=jinja2.PackageLoader("tarot_lite")).get_template("notebook.html.j2")
+    styles = {name: HtmlFormatter(style=style) for name, style in (("light", "friendly"), ("dark", "github-dark"))}
+    colours = {
+        name: "\n".join(line for line in style.get_style_defs(".highlight").splitlines() if "background" not in line)
+        for name, style in styles.items()
+    }
+    title = html.escape(notebook.parent.name.replace("_", " "))
+    return runs.write_atomic(notebook.with_suffix(".html"), page.render(title=title, body=body, **colours))
 
 
 def _clock(seconds: float) -> str:

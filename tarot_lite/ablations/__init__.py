@@ -1,22 +1,25 @@
 """Stage 5: train every student under every curriculum, and compare what came out.
 
-A *cell* is one training: student x policy x seed.  Each cell is a papermill run of notebook 04 in a run folder of its
-own; cells share their parent run's students, suites and probes, a finished cell is never run again, and a cell that
-fails is reported with its traceback while the others go on.
+A *cell* is one training: student x policy x seed, and one value of every further axis.  Each cell is a papermill run of
+notebook 04 in a run folder of its own; cells share their parent run's students, suites and probes, a finished cell is
+never run again, and a cell that fails is reported with its traceback while the others go on.
 
-`cells` says which there are, `engine` runs them, `collect` reads what they left, `analysis` compares it.
+`cells` says which there are, `plan` what they cost, `engine` runs them on `executors` (this machine or a Dask cluster),
+`collect` reads what they left, `analysis` compares it.
 """
 
 from tarot_lite.ablations.analysis import claims, contrast, contrasts, gains, summary_text
 from tarot_lite.ablations.cells import Cell, grid
 from tarot_lite.ablations.collect import collect_heldout, collect_histories
 from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
+from tarot_lite.ablations.plan import Plan, plan
 from tarot_lite.ablations.study import capability_law, correlation, learning_speed, power, stability
 
 __all__ = [
     "STAGE",
     "Cell",
     "Outcome",
+    "Plan",
     "capability_law",
     "claims",
     "collect_heldout",
@@ -27,6 +30,7 @@ __all__ = [
     "gains",
     "grid",
     "learning_speed",
+    "plan",
     "power",
     "run_cells",
     "stability",

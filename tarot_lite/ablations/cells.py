@@ -64,6 +64,11 @@ def grid(settings: Settings) -> list[Cell]:
     cells of a plain grid are found again when axes are added to it.  Baselines whose reward has no tiers are not
     repeated for other tier weights.
 
+    Raises
+    ------
+    ValueError
+        If no cell is left.
+
     Examples
     --------
     >>> from tarot_lite.settings import load_profile
@@ -89,6 +94,11 @@ def grid(settings: Settings) -> list[Cell]:
         for changes in variants
         if get_policy(policy).unit == "tier" or not any(name in _OF_GRADED_REWARDS for name, _ in changes)
     ]
+    if not cells:
+        raise ValueError(
+            f"the grid has no cell: policies {', '.join(settings.policies)} are not rewarded by tier, so "
+            f"{' and '.join(settings.axes)} change nothing; add other policies, or the value none"
+        )
     return list(dict.fromkeys(cells))
 
 

@@ -19,8 +19,8 @@ def collect_heldout(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``student``, ``policy``, ``seed``, ``problem_id``, ``measure`` (a tier or ``suite``), ``before`` and ``after``:
-        share of the samples that passed, in [0, 1].  Empty if no cell is finished.
+        ``student``, ``policy``, ``seed``, ``variant`` (see `Cell.variant`), ``problem_id``, ``measure`` (a tier or
+        ``suite``), ``before`` and ``after``: share of the samples that passed, in [0, 1].  Empty if no cell is finished.
     """
     return _collect(parent, cells, "heldout_problems.csv")
 
@@ -35,5 +35,6 @@ def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
     for cell in cells:
         path = parent / "cells" / cell.name / STAGE / file
         if (path.parent / "done.json").exists():
-            frames.append(pd.read_csv(path).assign(student=cell.student, policy=cell.policy, seed=cell.seed))
+            names = {"student": cell.student, "policy": cell.policy, "seed": cell.seed, "variant": cell.variant}
+            frames.append(pd.read_csv(path).assign(**names))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

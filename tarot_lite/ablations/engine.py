@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tarot_lite import runs
+from tarot_lite import batch, runs
 from tarot_lite.ablations.cells import Cell
+from tarot_lite.ablations.executors import open_executor
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 
-__all__ = ["STAGE", "Outcome", "run_cells"]
+__all__ = ["STAGE", "Outcome", "run_cells", "state_of"]
 
 STAGE = "04_curriculum_grpo"
 """The stage that a cell runs."""
@@ -54,6 +53,7 @@ def run_cells(
     parent: Path,
     executor: Executor | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
+    notebook: Path | None = None,
 ) -> list[Outcome]:
     """Run the cells that are not finished yet.
 
@@ -62,83 +62,112 @@ def run_cells(
     cells
         What to run.
     settings
-        Of the run; a cell differs from it in student, policy and training seed alone.
+        Of the run; a cell differs from it in student, policy, training seed and what it `changes` alone.
     parent
         The run's folder; cells go to ``cells/<name>/`` below it.
     executor
-        Any `concurrent.futures.Executor`; None starts ``settings.jobs`` processes, one thread each.
+        Any `concurrent.futures.Executor` whose workers see this file system; None: what the settings ask for
+        (`executors.open_executor`).
     on_outcome
         Called in this process as each cell ends.
+    notebook
+        Your own version of notebook 04; None: the package's.
 
     Returns
     -------
     list of Outcome
         In the order of `cells`.
+
+    Raises
+    ------
+    ValueError
+        If the settings name a scheduler that does not answer.
     """
+    elsewhere = executor is not None or settings.scheduler is not None  # workers may have another current folder
+    overrides = _overrides(settings, parent.resolve() if elsewhere else parent)
+    source = notebook or notebook_folder() / f"{STAGE}.ipynb"
+    outcomes: dict[Cell, Outcome] = {}
+    with contextlib.nullcontext(executor) if executor is not None else open_executor(settings) as pool:
+        futures = {pool.submit(_run_cell, cell, overrides, notebook and source.resolve()): cell for cell in cells}
+        for future in as_completed(futures):
+            cell = futures[future]
+            try:
+                outcome = _confirmed(future.result(), overrides)
+            except Exception as error:  # its worker or the way to it; what is finished stays on disk
+                outcome = Outcome(cell, "failed", 0.0, f"its worker died: {type(error).__name__}: {error}")
+            outcomes[cell] = outcome
+            if on_outcome is not None:
+                on_outcome(outcome)
+    return [outcomes[cell] for cell in cells]
+
+
+def state_of(cell: Cell, settings: Settings, parent: Path) -> str:
+    """``"finished"``, ``"other version"`` or ``"to run"``, as `run_cells` would find it; nothing is changed."""
+    own = _settings_of(cell, _overrides(settings, parent))
+    folder = parent / "cells" / cell.name
+    if runs.is_done(folder, STAGE, own):
+        return "finished"
+    if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, own):
+        return "other version"
+    return "to run"
+
+
+def _overrides(settings: Settings, parent: Path) -> dict[str, Any]:
+    """What every cell of a run is given on top of its profile."""
     plain = load_profile(settings.profile)
-    overrides = {
+    changed = {
         field.name: getattr(settings, field.name)
         for field in dataclasses.fields(Settings)
         if getattr(settings, field.name) != getattr(plain, field.name)
     }
-    overrides |= {"profile": settings.profile, "reports": str(parent / "cells"), "parent": str(parent)}
-    own = executor is None
-    pool = executor or ProcessPoolExecutor(
-        settings.jobs, multiprocessing.get_context("spawn"), initializer=_follow_parent, initargs=(os.getpid(),)
-    )
-    outcomes: dict[Cell, Outcome] = {}
-    try:
-        futures = {pool.submit(_run_cell, cell, overrides): cell for cell in cells}
-        for future in as_completed(futures):
-            try:
-                outcome = future.result()
-            except BrokenExecutor as error:  # a worker was killed, for memory say; what is finished stays on disk
-                outcome = Outcome(futures[future], "failed", 0.0, f"its worker died: {error}")
-            outcomes[futures[future]] = outcome
-            if on_outcome is not None:
-                on_outcome(outcome)
-    finally:
-        if own:
-            pool.shutdown(cancel_futures=True)
-    return [outcomes[cell] for cell in cells]
+    return changed | {"profile": settings.profile, "reports": str(parent / "cells"), "parent": str(parent)}
 
 
-def _run_cell(cell: Cell, overrides: dict[str, Any]) -> Outcome:
+def _settings_of(cell: Cell, overrides: dict[str, Any]) -> Settings:
+    given = json.loads(json.dumps(overrides | cell.parameters))
+    return load_profile(given.pop("profile"), **given)
+
+
+def _confirmed(outcome: Outcome, overrides: dict[str, Any]) -> Outcome:
+    """The outcome, unless a worker says done and this process cannot see it, or would not call it so."""
+    folder = Path(str(overrides["reports"])) / outcome.cell.name
+    if outcome.status != "done" or runs.is_done(folder, STAGE, _settings_of(outcome.cell, overrides)):
+        return outcome
+    if not (folder / STAGE / "done.json").exists():
+        reason = f"its worker finished it, but {folder} is empty here: put the run on storage that all machines share"
+    else:
+        reason = "its worker has other code or versions than this machine: install the same there, and run it again"
+    return dataclasses.replace(outcome, status="failed", error=reason)
+
+
+def _run_cell(cell: Cell, overrides: dict[str, Any], notebook: Path | None = None) -> Outcome:
     """Run one cell in this process; what goes wrong in it is returned, not raised."""
     import papermill
+    from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of every parameter that has no default there
     started = time.perf_counter()
     folder = Path(str(overrides["reports"])) / cell.name
-    own = {"run": cell.name, "student": cell.student, "policy": cell.policy, "training_seed": cell.seed}
-    parameters = json.loads(json.dumps(overrides | own))
+    source = notebook or notebook_folder() / f"{STAGE}.ipynb"
+    output = folder / STAGE / "notebook.ipynb"
     try:
-        given = {name: value for name, value in parameters.items() if name != "profile"}
-        settings = load_profile(parameters["profile"], **given)
+        settings = _settings_of(cell, overrides)
         if runs.is_done(folder, STAGE, settings):
             return Outcome(cell, "kept", 0.0)
         if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, settings):
             return Outcome(cell, "other version", 0.0)
-        output = folder / STAGE / "notebook.ipynb"
         output.parent.mkdir(parents=True, exist_ok=True)
-        papermill.execute_notebook(notebook_folder() / f"{STAGE}.ipynb", output, parameters, progress_bar=False)
+        runs.take_lock(output.parent, f"cell {cell.name}")  # papermill would overwrite the notebook of one at work
+        runs.release_lock(output.parent)
+        parameters = json.loads(json.dumps(overrides | cell.parameters))
+        try:
+            papermill.execute_notebook(source, output, parameters, progress_bar=False)
+        except PapermillExecutionError:
+            batch.tidy(output, source)  # a failed notebook is the one to read
+            raise
+        batch.tidy(output, source)
         if not (output.parent / "done.json").exists():
             raise RuntimeError(f"the notebook ended without finishing its stage; see {output}")
     except Exception as error:  # whatever it is, the other cells go on
         return Outcome(cell, "failed", time.perf_counter() - started, f"{type(error).__name__}: {error}")
     return Outcome(cell, "done", time.perf_counter() - started)
-
-
-def _follow_parent(parent: int) -> None:
-    """Make this worker quiet, and end it when the process that started it is gone: a killed run leaves nothing behind.
-
-    What its kernels say on stderr would land in the notebook that started them; errors come back as outcomes.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
