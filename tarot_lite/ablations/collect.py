@@ -10,7 +10,7 @@ import pandas as pd
 from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.engine import STAGE
 
-__all__ = ["collect_heldout", "collect_histories"]
+__all__ = ["collect_heldout", "collect_histories", "collect_lengths"]
 
 
 def collect_heldout(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
@@ -30,11 +30,49 @@ def collect_histories(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
     return _collect(parent, cells, "history.csv")
 
 
-def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
-    frames = []
+def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
+    """Length and success of the programs that the finished cells wrote for the held-out problems, one row per cell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student``, ``policy``, ``seed``, ``variant``, ``characters_before``, ``characters_after`` (mean length of a
+        program, without the white space around it) and ``passed_before``, ``passed_after`` (share that passed the whole
+        suite).  Empty if no cell has kept its samples.
+    """
+    rows = []
+    before: dict[str, tuple[float, float]] = {}
     for cell in cells:
-        path = parent / "cells" / cell.name / STAGE / file
-        if (path.parent / "done.json").exists():
-            names = {"student": cell.student, "policy": cell.policy, "seed": cell.seed, "variant": cell.variant}
-            frames.append(pd.read_csv(path).assign(**names))
+        start, end = (parent / "probes" / f"{cell.student}-heldout", _folder(parent, cell) / "probes" / "after")
+        if not all((folder / "scores.jsonl").exists() for folder in (start, end)):
+            continue
+        before.setdefault(cell.student, _length_and_success(start))
+        row = dict(zip(("characters_before", "passed_before"), before[cell.student], strict=True))
+        row |= dict(zip(("characters_after", "passed_after"), _length_and_success(end), strict=True))
+        rows.append(_names(cell) | row)
+    return pd.DataFrame(rows)
+
+
+def _length_and_success(rollouts: Path) -> tuple[float, float]:
+    samples = pd.read_json(rollouts / "samples.jsonl", lines=True)
+    scores = pd.read_json(rollouts / "scores.jsonl", lines=True)
+    passed = [all(verdict == "passed" for verdict in verdicts) for verdicts in scores["verdicts"]]
+    return float(samples["code"].fillna("").str.strip().str.len().mean()), sum(passed) / len(passed)
+
+
+def _folder(parent: Path, cell: Cell) -> Path:
+    return parent / "cells" / cell.name / STAGE
+
+
+def _names(cell: Cell) -> dict[str, str | int]:
+    return {"student": cell.student, "policy": cell.policy, "seed": cell.seed, "variant": cell.variant}
+
+
+def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
+    folders = {cell: _folder(parent, cell) for cell in cells}
+    frames = [
+        pd.read_csv(folder / file).assign(**_names(cell))
+        for cell, folder in folders.items()
+        if (folder / "done.json").exists()
+    ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

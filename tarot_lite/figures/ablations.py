@@ -2,121 +2,391 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tarot_lite.figures.style import POLICY_COLOURS, TIER_COLOURS, new_figure, note
+from tarot_lite.curriculum import get_policy
+from tarot_lite.figures.style import POLICY_COLOURS, STUDENT_COLOURS, TIER_COLOURS, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = ["forest", "gain_bars", "suite_curves", "tier_table"]
+__all__ = [
+    "code_length",
+    "contrast_by_capability",
+    "forest",
+    "gain_forest",
+    "learning_speed",
+    "signal_map",
+    "suite_curves",
+    "tier_curves",
+    "tier_table",
+]
 
 _SMOOTHING = 9  # steps
-_HALO = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}  # keeps a label readable on a bar
+_CLEAR, _NOISE = "#0072B2", "#999999"
+_ORDER = ("hard first", "easy to hard", "no schedule")
+_MARKS = {"hard first": "s", "easy to hard": "o", "no schedule": "D"}
+_BINS = 10  # of the training, in the signal map
 
 
-def gain_bars(gains: pd.DataFrame) -> Figure:
-    """Held-out pass@1 of the whole suite, before and after each curriculum, per student.
+def gain_forest(gains: pd.DataFrame) -> Figure:
+    """Gain in held-out pass@1 of the whole suite: a row per curriculum, a panel per student, with intervals.
 
     Parameters
     ----------
     gains
         As `ablations.gains` returns: shares in [-1, 1].
     """
+    policies = _by_direction(gains["policy"])
     students = list(dict.fromkeys(gains["student"]))[::-1]
-    figure, axes = new_figure(3.4 * len(students), 3.4, ncols=len(students), sharey=True, squeeze=False)
-    for plot, student in zip(axes[0], students, strict=True):
-        rows = gains[gains["student"] == student].reset_index(drop=True)
-        plot.bar(rows["policy"], 100 * rows["after"], color=[POLICY_COLOURS[p] for p in rows["policy"]])
-        errors = [100 * (rows["gain"] - rows["low"]), 100 * (rows["high"] - rows["gain"])]
-        plot.errorbar(
-            rows["policy"], 100 * rows["after"], yerr=errors, fmt="none", ecolor="black", capsize=3, elinewidth=1
-        )
-        plot.axhline(100 * rows["before"].mean(), color="black", linestyle=":", linewidth=1.2)
-        plot.text(
-            len(rows) - 0.45, 100 * rows["before"].mean(), "before", fontsize=8, ha="right", va="bottom", bbox=_HALO
-        )
-        plot.set_title(f"{student} student")
-        plot.tick_params(axis="x", rotation=30)
-        plot.grid(False, axis="x")
-    axes[0][0].set(ylabel="held-out pass@1, whole suite (%)")
-    _leave_room(axes[0])
-    note(axes[0][0], "bars: 95 % interval of the gain, over problems and seeds")
+    figure, panels = _panels(students, 2.9, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    for plot, student in zip(panels, students, strict=True):
+        rows = gains[gains["student"] == student].set_index("policy")
+        for place, policy in enumerate(policies):
+            if policy in rows.index:
+                row = rows.loc[policy]
+                colour = POLICY_COLOURS[policy]
+                plot.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=2.2)
+                mark = _MARKS[get_policy(policy).direction]
+                plot.plot(100 * row["gain"], place, mark, color=colour, markeredgecolor="black", markersize=6)
+        plot.axvline(0, color="black", linewidth=1)
+        before = f"{100 * rows['before'].mean():.0f}"
+        plot.set_title(f"{student} ({before} % before)")
+        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6))
+        plot.set_yticklabels(policies)
+        plot.grid(False, axis="y")
+    for plot in panels:
+        plot.set_xlabel("points gained")
+    note(
+        panels[0],
+        "held-out pass@1, whole suite; 95 % intervals; squares: hard first, circles: easy to hard, diamonds: no schedule",
+    )
     return figure
 
 
-def forest(contrasts: pd.DataFrame) -> Figure:
-    """Differences between curricula with their intervals; an interval across zero is inside the noise.
+def forest(contrasts: pd.DataFrame, title: str = "Difference in held-out pass@1") -> Figure:
+    """Differences with their intervals, a row each; an interval across zero is inside the noise.
 
     Parameters
     ----------
     contrasts
-        ``label``, ``estimate``, ``low``, ``high`` (shares in [-1, 1]), one row per comparison.
+        ``label``, ``estimate``, ``low``, ``high`` (shares in [-1, 1]), one row per comparison, in order from above.  With
+        a column ``student``, the rows of each student stand together.
+    title
+        Of the plot.
     """
-    figure, axes = new_figure(7.0, 0.9 + 0.42 * len(contrasts))
-    for place, row in enumerate(contrasts.iloc[::-1].itertuples()):
-        clear = row.low > 0 or row.high < 0
-        colour = "#0072B2" if clear else "#999999"
+    students = contrasts["student"] if "student" in contrasts else pd.Series("", index=contrasts.index)
+    gaps = (students != students.shift()).cumsum() - 1
+    places = np.arange(len(contrasts)) + 0.8 * gaps.to_numpy()
+    last = places[-1] if len(places) else 0
+    figure, axes = new_figure(7.0, 1.1 + 0.26 * (last + 1))
+    for place, row in zip(places, contrasts.itertuples(), strict=True):
+        colour = _CLEAR if row.low > 0 or row.high < 0 else _NOISE
         axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
-        axes.plot(100 * row.estimate, place, "o", color=colour, markersize=7)
+        axes.plot(100 * row.estimate, place, "o", color=colour, markersize=6)
     axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(contrasts)), contrasts["label"].iloc[::-1])
-    axes.set(
-        title="Difference in held-out pass@1",
-        xlabel="percentage points (95 % interval)",
-        ylim=(-0.6, len(contrasts) - 0.4),
-    )
+    axes.set_yticks(places, contrasts["label"])
+    axes.set(title=title, xlabel="percentage points (95 % interval)", ylim=(last + 0.6, -0.6))
     note(axes, "blue: the interval excludes zero, grey: it does not")
     return figure
 
 
+def contrast_by_capability(law: pd.DataFrame) -> Figure:
+    """The paper's law in one picture: hard first minus easy to hard, against what the student could do before.
+
+    Parameters
+    ----------
+    law
+        ``student``, ``capability`` (share), ``contrast``, ``low``, ``high`` (shares in [-1, 1]), as
+        `ablations.capability_law` returns.
+    """
+    figure, axes = new_figure(6.0, 3.8)
+    axes.axhspan(0, 200, color="#CC79A7", alpha=0.08, linewidth=0)
+    axes.axhspan(-200, 0, color="#66C2A5", alpha=0.10, linewidth=0)
+    axes.axhline(0, color="black", linewidth=1)
+    for row in law.itertuples():
+        clear = row.low > 0 or row.high < 0
+        x, colour = 100 * row.capability, STUDENT_COLOURS.get(row.student, "#4D4D4D")
+        axes.plot([x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=2)
+        axes.plot(x, 100 * row.contrast, "o", color=colour if clear else "white", markeredgecolor=colour, markersize=9)
+        axes.annotate(row.student, (x, 100 * row.high), (0, 5), textcoords="offset points", ha="center", fontsize=9)
+    reach = 1.25 * max(2.0, *(100 * law[["low", "high"]].abs().max()))
+    width = max(5.0, 100 * (law["capability"].max() - law["capability"].min()))
+    middle = 50 * (law["capability"].max() + law["capability"].min())
+    axes.set(ylim=(-reach, reach), xlim=(middle - 0.65 * width, middle + 0.65 * width))
+    axes.set(
+        xlabel="capability: held-out pass@1 before training, mean of the tiers (%)",
+        ylabel="hard first − easy to hard (points)",
+    )
+    axes.set_title("Who gains from which order")
+    for y, text, valign in ((0.97, "hard first is better", "top"), (0.03, "easy to hard is better", "bottom")):
+        axes.text(0.01, y, text, transform=axes.transAxes, fontsize=9, color="#555555", va=valign)
+    note(axes, "full: the 95 % interval excludes zero, hollow: it does not")
+    return figure
+
+
 def suite_curves(histories: pd.DataFrame) -> Figure:
-    """Share of sampled programs that pass the whole suite while training, one panel per student, a line per curriculum."""
+    """Share of sampled programs that pass the whole suite while training: a panel per student, a line per curriculum.
+
+    Parameters
+    ----------
+    histories
+        As `ablations.collect_histories` returns; lines are means over seeds, bands go from the lowest seed to the highest.
+    """
     students = list(dict.fromkeys(histories["student"]))[::-1]
-    figure, axes = new_figure(3.9 * len(students), 3.5, ncols=len(students), sharey=True, squeeze=False)
-    for plot, student in zip(axes[0], students, strict=True):
-        for policy, part in histories[histories["student"] == student].groupby("policy", sort=False):
-            for number, (_, run) in enumerate(part.groupby("seed")):
-                smooth = run.set_index("step")["suite"].rolling(_SMOOTHING, min_periods=1, center=True).mean()
-                plot.plot(100 * smooth, color=POLICY_COLOURS[policy], alpha=0.85, label=policy if number == 0 else None)
+    figure, panels = _panels(students, 3.6, 3.2, sharey=True)
+    for plot, student in zip(panels, students, strict=True):
+        part = histories[histories["student"] == student]
+        for policy in _by_direction(part["policy"]):
+            smooth = 100 * _smooth_by_seed(part[part["policy"] == policy], "suite")
+            colour = POLICY_COLOURS[policy]
+            style = {"hard first": "-", "easy to hard": "--", "no schedule": ":"}[get_policy(policy).direction]
+            plot.plot(smooth.mean(axis=1), color=colour, linestyle=style, linewidth=1.8, label=policy)
+            if smooth.shape[1] > 1:
+                plot.fill_between(
+                    smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=colour, alpha=0.12, linewidth=0
+                )
         plot.set(title=f"{student} student", xlabel="GRPO step")
-    axes[0][0].set_ylabel("whole suite passed (%)")
-    _leave_room(axes[0])
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    panels[0].set_ylabel("whole suite passed (%)")
+    _leave_room(panels)
+    _legend(figure, panels)
+    note(
+        panels[0],
+        "mean over seeds, band from the lowest to the highest; solid: hard first, dashed: easy to hard, dotted: no schedule",
+    )
+    return figure
+
+
+def tier_curves(histories: pd.DataFrame, student: str) -> Figure:
+    """Learning curves per tier of one student, a panel per curriculum, with the curriculum's phases behind.
+
+    Parameters
+    ----------
+    histories
+        As `ablations.collect_histories` returns.
+    student
+        Whose.
+    """
+    of_student = histories[histories["student"] == student]
+    policies = _by_direction(of_student["policy"])
+    figure, panels = _panels(policies, 2.9, 2.5, sharey=True, sharex=True)
+    for plot, policy in zip(panels, policies, strict=True):
+        part = of_student[of_student["policy"] == policy]
+        for tier in Tier:
+            curve = _smooth_by_seed(part, f"tier/{tier.value}").mean(axis=1)
+            plot.plot(100 * curve, color=TIER_COLOURS[tier], linewidth=1.6, label=tier.value)
+        curve = _smooth_by_seed(part, "suite").mean(axis=1)
+        plot.plot(100 * curve, color="black", linestyle="--", linewidth=1.8, label="whole suite")
+        _bands(plot, policy, int(part["step"].max()))
+        plot.set_title(policy, pad=14)
+        plot.set(xlabel="GRPO step", ylim=(0, 100))
+    panels[0].set_ylabel(f"passed by the {student} student (%)")
+    _legend(figure, panels)
+    note(panels[0], "mean over seeds; letters: the tiers that earn reward in each phase")
     return figure
 
 
 def tier_table(heldout: pd.DataFrame) -> Figure:
-    """Held-out pass@1 per tier after training: one panel per student, tiers side by side for every curriculum."""
+    """Held-out pass@1 per tier, as numbers on colour: a panel per student, a row per curriculum, the first before training."""
     measures = [*(tier.value for tier in Tier), "suite"]
-    colours = [*TIER_COLOURS.values(), "#4D4D4D"]
     means = heldout.groupby(["student", "policy", "measure"], sort=False)[["before", "after"]].mean().reset_index()
     students = list(dict.fromkeys(means["student"]))[::-1]
-    figure, axes = new_figure(3.9 * len(students), 3.5, ncols=len(students), sharey=True, squeeze=False)
-    for plot, student in zip(axes[0], students, strict=True):
+    policies = _by_direction(means["policy"])
+    figure, panels = _panels(students, 3.4, 1.0 + 0.27 * (len(policies) + 1), sharey=True)
+    for plot, student in zip(panels, students, strict=True):
         rows = means[means["student"] == student]
-        start = rows.groupby("measure")["before"].mean()
-        columns = ["before training", *dict.fromkeys(rows["policy"])]
-        for i, (measure, colour) in enumerate(zip(measures, colours, strict=True)):
-            after = rows[rows["measure"] == measure].set_index("policy")["after"]
-            heights = [start[measure], *(after[policy] for policy in columns[1:])]
-            plot.bar(
-                [x + (i - 2) * 0.16 for x in range(len(columns))],
-                [100 * h for h in heights],
-                0.15,
-                color=colour,
-                label=measure,
-            )
-        plot.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+        table = rows.pivot(index="policy", columns="measure", values="after").reindex(policies)[measures]
+        start = rows.groupby("measure")["before"].mean()[measures].to_frame("before training").T
+        _heatmap(plot, 100 * pd.concat([start, table]).rename(columns={"intermediate": "interm."}), (0, 100))
+        plot.axhline(1, color="black", linewidth=1)
         plot.set_title(f"{student} student")
-        plot.grid(False, axis="x")
-    axes[0][0].set_ylabel("held-out pass@1 (%)")
-    _leave_room(axes[0])
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    note(panels[0], "held-out pass@1 in per cent, mean over seeds and problems")
     return figure
+
+
+def signal_map(histories: pd.DataFrame) -> Figure:
+    """Where the reward in force gave a gradient: share of groups whose rewards differ, over the course of the training.
+
+    Parameters
+    ----------
+    histories
+        As `ablations.collect_histories` returns.
+    """
+    students = list(dict.fromkeys(histories["student"]))[::-1]
+    policies = _by_direction(histories["policy"])
+    figure, panels = _panels(students, 3.4, 1.0 + 0.25 * len(policies), sharey=True)
+    tenth = (histories["progress"] * _BINS).clip(upper=_BINS - 1).astype(int)
+    for plot, student in zip(panels, students, strict=True):
+        part = histories.assign(tenth=tenth)[histories["student"] == student]
+        table = part.pivot_table(index="policy", columns="tenth", values="signal/reward").reindex(policies)
+        table.columns = [f"{100 * column // _BINS}" for column in table.columns]
+        _heatmap(plot, 100 * table, (0, 100), size=7)
+        plot.set(title=f"{student} student", xlabel="% of the training done")
+    note(panels[0], "groups with differing rewards in per cent: what GRPO can learn from; pale is wasted sampling")
+    return figure
+
+
+def code_length(lengths: pd.DataFrame) -> Figure:
+    """Length of the written programs against how many of them are right, before and after training.
+
+    Parameters
+    ----------
+    lengths
+        As `ablations.collect_lengths` returns, one row per cell: ``student``, ``policy``, ``characters_before``,
+        ``characters_after`` (means) and ``passed_before``, ``passed_after`` (shares of the whole suite).
+    """
+    students = list(dict.fromkeys(lengths["student"]))[::-1]
+    figure, panels = _panels(students, 3.2, 3.0, sharey=True, sharex=True)
+    for plot, student in zip(panels, students, strict=True):
+        rows = lengths[lengths["student"] == student]
+        plot.plot(
+            rows["characters_before"].mean(),
+            100 * rows["passed_before"].mean(),
+            "X",
+            color="black",
+            markersize=10,
+            zorder=5,
+        )
+        for policy in _by_direction(rows["policy"]):
+            part = rows[rows["policy"] == policy]
+            mark = _MARKS[get_policy(policy).direction]
+            plot.plot(
+                part["characters_after"],
+                100 * part["passed_after"],
+                mark,
+                color=POLICY_COLOURS[policy],
+                markeredgecolor="white",
+                markersize=7,
+                label=policy,
+            )
+        plot.set(title=f"{student} student", xlabel="characters per program")
+    panels[0].set_ylabel("whole suite passed (%)")
+    _legend(figure, panels)
+    note(panels[0], "held-out problems; one mark per training; black cross: the student before training")
+    return figure
+
+
+def learning_speed(speed: pd.DataFrame) -> Figure:
+    """Mean pass rate over the course of the training (area under the curve), a row per curriculum, a panel per student.
+
+    Parameters
+    ----------
+    speed
+        ``student``, ``policy``, ``area``, ``low``, ``high`` (shares), ``reached`` (share of seeds that came to the target)
+        and ``steps`` (median steps to it), as `ablations.learning_speed` returns.
+    """
+    policies = _by_direction(speed["policy"])
+    students = list(dict.fromkeys(speed["student"]))[::-1]
+    figure, panels = _panels(students, 2.9, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    for plot, student in zip(panels, students, strict=True):
+        rows = speed[speed["student"] == student].set_index("policy")
+        for place, policy in enumerate(policies):
+            if policy not in rows.index:
+                continue
+            row = rows.loc[policy]
+            plot.plot(
+                [100 * row["low"], 100 * row["high"]], [place, place], color=POLICY_COLOURS[policy], linewidth=2.2
+            )
+            mark = _MARKS[get_policy(policy).direction]
+            plot.plot(
+                100 * row["area"], place, mark, color=POLICY_COLOURS[policy], markeredgecolor="black", markersize=6
+            )
+            if math.isfinite(row["steps"]):
+                plot.annotate(
+                    f"step {row['steps']:.0f}",
+                    (100 * max(row["area"], row["high"]), place),
+                    (5, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                )
+        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6), xlabel="mean pass rate (%)")
+        plot.set_yticklabels(policies)
+        plot.set_title(f"{student} student")
+        plot.margins(x=0.15)
+        plot.grid(False, axis="y")
+    note(
+        panels[0],
+        "whole suite, mean over all steps, 95 % interval over seeds; number: median step at which the target is met",
+    )
+    return figure
+
+
+# ---------------------------------------------------------------------------------------------------------- helpers
+
+
+def _panels(
+    names: Sequence[str], width: float, height: float, columns: int = 3, **subplots: Any
+) -> tuple[Figure, list[Axes]]:
+    """One panel per name, at most `columns` in a row; no empty axes."""
+    columns = min(columns, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure, axes = new_figure(
+        0.6 + width * columns, 0.4 + height * rows, nrows=rows, ncols=columns, squeeze=False, **subplots
+    )
+    panels = list(axes.flat)
+    for empty in panels[len(names) :]:
+        empty.remove()
+    for plot in panels[: len(names)]:
+        plot.tick_params(labelbottom=True)
+    return figure, panels[: len(names)]
+
+
+def _by_direction(policies: Iterable[str]) -> list[str]:
+    """Each policy once, hard first above easy to hard above no schedule."""
+    return sorted(dict.fromkeys(policies), key=lambda policy: _ORDER.index(get_policy(policy).direction))
+
+
+def _smooth_by_seed(part: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Steps x seeds, running mean."""
+    wide = part.pivot_table(index="step", columns="seed", values=column)
+    return wide.rolling(_SMOOTHING, min_periods=1, center=True).mean()
+
+
+def _heatmap(plot: Axes, table: pd.DataFrame, limits: tuple[float, float], size: int = 8) -> None:
+    sns.heatmap(
+        table,
+        ax=plot,
+        cmap="cividis_r",
+        vmin=limits[0],
+        vmax=limits[1],
+        annot=True,
+        fmt=".0f",
+        annot_kws={"size": size},
+        cbar=False,
+        linewidths=1,
+    )
+    plot.set(xlabel="", ylabel="")
+    plot.grid(False)
+    plot.tick_params(length=0, labelsize=8)
+    plot.tick_params(axis="x", rotation=0)
+
+
+def _bands(plot: Axes, policy: str, steps: int) -> None:
+    """Shade every other phase and write above each the tiers that it pays for."""
+    phases = get_policy(policy).phases
+    ends = [phase.start for phase in phases[1:]] + [1.0]
+    for number, (phase, end) in enumerate(zip(phases, ends, strict=True)):
+        left, right = phase.start * steps + 0.5, end * steps + 0.5  # step s is scored at progress (s - 1) / steps
+        plot.axvspan(left, right, color="black", alpha=0.07 if number % 2 else 0.0, linewidth=0)
+        letters = "".join(tier.value[0].upper() for tier in Tier if tier in phase.tiers)
+        middle, above = (left + right) / 2, plot.get_xaxis_transform()
+        plot.text(middle, 1.01, letters, fontsize=7, color="#555555", ha="center", va="bottom", transform=above)
+
+
+def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend for all panels, beside them, each label once."""
+    found: dict[str, Any] = {}
+    for plot in panels:
+        for handle, label in zip(*plot.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False)
 
 
 def _leave_room(panels: Iterable[Axes]) -> None:

@@ -36,7 +36,13 @@ POLICY_COLOURS: Mapping[str, str] = {
     "all_or_nothing": "#8C564B",
 }
 
-STUDENT_COLOURS: Mapping[str, str] = {"weak": "#56B4E9", "middle": "#009E73", "strong": "#0072B2"}
+STUDENT_COLOURS: Mapping[str, str] = {
+    "weak": "#56B4E9",
+    "low": "#E69F00",
+    "middle": "#009E73",
+    "strong": "#0072B2",
+    "top": "#CC79A7",
+}
 
 _RC: dict[Any, Any] = {
     "figure.dpi": 110,
