@@ -213,6 +213,7 @@ def to_html(notebook: Path) -> Path:
     body, _ = exporter.from_filename(str(notebook))
     run = "../../.." if notebook.parents[2].name == "cells" else ".."
     body = re.sub(r'href="(\d\d_\w+)\.ipynb', rf'href="{run}/\1/notebook.html', body)  # chapters name one another
+    body = re.sub(r'<img[^>]*src="https?:[^>]*>', _alt, body)  # the badge of Colab: its text will do
     page = jinja2.Environment(loader=jinja2.PackageLoader("tarot_lite")).get_template("notebook.html.j2")
     styles = {name: HtmlFormatter(style=style) for name, style in (("light", "friendly"), ("dark", "github-dark"))}
     colours = {
@@ -221,6 +222,12 @@ def to_html(notebook: Path) -> Path:
     }
     title = html.escape(notebook.parent.name.replace("_", " "))
     return runs.write_atomic(notebook.with_suffix(".html"), page.render(title=title, body=body, **colours))
+
+
+def _alt(picture: re.Match[str]) -> str:
+    """The alt text of a picture that is elsewhere."""
+    found = re.search(r'alt="([^"]*)"', picture[0])
+    return found[1] if found else ""
 
 
 def _clock(seconds: float) -> str:

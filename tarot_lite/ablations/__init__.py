@@ -5,13 +5,14 @@ notebook 04 in a run folder of its own; cells share their parent run's students,
 never run again, and a cell that fails is reported with its traceback while the others go on.
 
 `cells` says which there are, `plan` what they cost, `engine` runs them on `executors` (this machine or a Dask cluster),
-`collect` reads what they left, `analysis` and `study` compare the curricula, `variants` the further axes.
+`collect` reads what they left, `analysis` and `study` compare the curricula, `variants` the further axes, `lengths` the code.
 """
 
 from tarot_lite.ablations.analysis import claims, contrast, contrasts, gains, summary_text
 from tarot_lite.ablations.cells import Cell, grid
 from tarot_lite.ablations.collect import collect_heldout, collect_histories, collect_lengths
 from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
+from tarot_lite.ablations.lengths import length_claims, length_correlation
 from tarot_lite.ablations.plan import Plan, plan
 from tarot_lite.ablations.study import capability_law, correlation, learning_speed, power, stability
 from tarot_lite.ablations.variants import base_variant, of_base, variant_contrasts
@@ -33,6 +34,8 @@ __all__ = [
     "gains",
     "grid",
     "learning_speed",
+    "length_claims",
+    "length_correlation",
     "of_base",
     "plan",
     "power",
