@@ -14,6 +14,7 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from tarot_lite import runs
 from tarot_lite.settings import Settings, load_profile
 
 __all__ = ["build", "claims", "command"]
+
+_WIDE = 900  # pixels: a figure of several panels gets a row of its own
 
 QUESTIONS = {
     "01_tiered_suites": "What does a four-tier test suite look like, and is each tier harder than the one before?",
@@ -49,21 +52,31 @@ def claims(run_folder: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def command(settings: dict[str, Any]) -> str:
-    """The command that repeats a run, from the settings in its manifest.
+def command(settings: dict[str, Any], stages: Collection[str] = ()) -> str:
+    """The command that repeats a run, from its manifest.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    stages
+        Names of those that ran; with the three of the grid alone it is the command ``ablations``.
 
     Examples
     --------
     >>> command({"profile": "smoke", "seed": 7})
     'python -m tarot_lite run --profile smoke -p seed 7'
+    >>> command({"profile": "smoke"}, ["01_tiered_suites", "03_capability_estimation", "05_ablations"])
+    'python -m tarot_lite ablations --profile smoke'
     """
+    verb = "ablations" if {name[:2] for name in stages} == {"01", "03", "05"} else "run"
     known = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
     profile = known.get("profile", "cpu")
     try:
         base = load_profile(profile)
     except ValueError:  # a profile file that is not here any more: every value is told
         base = Settings()
-    words = ["python", "-m", "tarot_lite", "run", "--profile", profile]
+    words = ["python", "-m", "tarot_lite", verb, "--profile", profile]
     for name, value in known.items():
         if name not in ("profile", "reports", "parent") and value != getattr(base, name):
             words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
@@ -102,9 +115,35 @@ def build(run_folder: str | Path) -> Path:
         manifest=manifest,
         claims=rows,
         stages=[_stage(folder, name, manifest) for name in runs.STAGES],
-        command=command(manifest.get("settings", {})),
+        cells=_cells(folder),
+        command=command(manifest.get("settings", {}), manifest.get("stages", {})),
     )
     return runs.write_atomic(folder / "index.html", page)
+
+
+def _cells(folder: Path) -> list[dict[str, Any]]:
+    """The trainings of stage 5: name, status, seconds, what each gained, and where its pages are."""
+    table = folder / "05_ablations" / "cells.csv"
+    if not table.is_file():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    for row in rows:
+        place = f"cells/{row['cell']}/04_curriculum_grpo"
+        pages = [f"{place}/{name}" for name in ("notebook.html", "notebook.ipynb")]
+        row["link"] = next((page for page in pages if (folder / page).is_file()), None)
+        done = runs.read_json(folder / place / "done.json") or {}
+        row["seconds"] = done.get("seconds")
+        row["gain"] = _gain(runs.read_json(folder / place / "summary.json") or {})
+    return rows
+
+
+def _gain(summary: dict[str, Any]) -> str | None:
+    found = [summary[name] for name in ("gain", "low", "high") if isinstance(summary.get(name), int | float)]
+    if len(found) < 3:
+        return None
+    gain, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in found)
+    return f"{gain} [{low}, {high}]"
 
 
 def _write_claims(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -125,8 +164,10 @@ def _stage(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
     for figure in runs.read_json(place / "figures.json") or []:
         png = place / figure["file"]
         if png.is_file():
-            data = base64.b64encode(png.read_bytes()).decode()
-            figures.append({**figure, "data": f"data:image/png;base64,{data}", "link": f"{name}/{figure['file']}"})
+            content = png.read_bytes()
+            data = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+            wide = int.from_bytes(content[16:20], "big") > _WIDE  # where a PNG tells its width
+            figures.append({**figure, "data": data, "link": f"{name}/{figure['file']}", "wide": wide})
     tables = [file for file in done.get("files", []) if file.endswith((".csv", ".jsonl")) and (place / file).is_file()]
     return {
         "name": name,

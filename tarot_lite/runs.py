@@ -598,7 +598,9 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
         manifest.update(
             profile=settings.profile, settings=asdict(settings), versions=_versions(), machine=_machine(), git=_git()
         )
-        manifest["settings"].update(reports=None, parent=None)  # places on this machine, of no use on another
+        manifest["settings"].update(
+            reports=None, parent=None, scheduler=None
+        )  # places on this machine, of no use on another
         manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": stage._print}
         write_json(run_folder / "manifest.json", manifest)
     _seed(settings.seed)
