@@ -113,3 +113,38 @@ def test_a_missing_side_of_a_contrast_is_named():
 def test_the_grid_is_the_profiles():
     cells = ablations.grid(load_profile("cpu"))
     assert len(cells) == len(set(cells)) == 6 and {cell.student for cell in cells} == {"weak", "strong"}
+
+
+def test_variants_are_compared_with_the_runs_own_settings_training_by_training():
+    before = np.linspace(0, 0.5, 40)
+    heldout = pd.concat(
+        [
+            table("weak", "uni", before, before + gain, seeds=(0, 1)).assign(variant=variant)
+            for variant, gain in (("beta=0.0", 0.3), ("", 0.1))
+        ]
+    )
+    assert ablations.of_base(heldout)["variant"].unique().tolist() == [""]
+    [row] = ablations.variant_contrasts(heldout).to_dict("records")
+    assert (row["label"], row["seeds"]) == ("weak, uni: beta=0.0", 2)
+    assert [row["estimate"], row["low"], row["high"]] == pytest.approx([0.2] * 3)
+    assert ablations.variant_contrasts(ablations.of_base(heldout)).empty
+    assert ablations.base_variant(heldout[heldout["variant"] != ""]) == "beta=0.0"
+
+
+def test_length_of_code_is_compared_within_students_only():
+    rng = np.random.default_rng(0)
+    noise = pd.DataFrame({"student": "a", "characters_after": rng.random(40), "passed_after": rng.random(40)})
+    shifted = noise.assign(student="b", characters_after=noise["characters_after"] + 9, passed_after=9 + rng.random(40))
+    found = ablations.length_correlation(pd.concat([noise, shifted]))  # together, long goes with good
+    assert not found.excludes_zero
+    assert ablations.length_claims(pd.concat([noise, shifted]))[0]["verdict"] == "undecided"
+    assert ablations.length_correlation(noise.head(7)) is None and ablations.length_claims(noise.head(7)) == []
+
+
+def test_lengths_and_successes_are_read_from_the_kept_samples(grid_run):
+    parent, cells, _, _ = grid_run
+    lengths = ablations.collect_lengths(parent, cells)
+    assert lengths["seed"].tolist() == [0, 1] and lengths["characters_after"].gt(0).all()
+    heldout = ablations.collect_heldout(parent, cells)
+    passed = heldout[heldout["measure"] == "suite"].groupby("seed")["after"].mean()
+    assert lengths["passed_after"].tolist() == pytest.approx(passed.tolist())

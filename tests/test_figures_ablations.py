@@ -1,0 +1,97 @@
+"""Figures of the study: what they draw is what the tables say, for one student and for five under ten curricula."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from tarot_lite import ablations
+from tarot_lite.curriculum import PORTFOLIO
+from tarot_lite.figures import ablations as figures
+from tarot_lite.figures.style import POLICY_COLOURS
+
+MEASURES = ("basic", "intermediate", "complex", "edge", "suite")
+
+
+def study(students: tuple[str, ...], policies: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Held-out results and histories of made-up trainings."""
+    rng = np.random.default_rng(0)
+    cells = list(itertools.product(students, policies, (0, 1)))
+    heldout = pd.DataFrame(
+        {
+            "student": s,
+            "policy": p,
+            "seed": seed,
+            "variant": "",
+            "measure": m,
+            "problem_id": i,
+            "before": 0.1,
+            "after": x,
+        }
+        for s, p, seed in cells
+        for m in MEASURES
+        for i, x in enumerate(rng.random(6))
+    )
+    columns = [*(f"tier/{tier}" for tier in MEASURES[:-1]), "suite", "signal/reward"]
+    histories = pd.DataFrame(
+        {"student": s, "policy": p, "seed": seed, "step": step + 1, "progress": step / 10, "kl": 0.1}
+        | dict(zip(columns, rng.random(6), strict=True))
+        for s, p, seed in cells
+        for step in range(10)
+    )
+    return heldout, histories
+
+
+@pytest.mark.parametrize("students", [("weak",), ("top", "strong", "middle", "low", "weak")])
+def test_every_student_has_a_panel_and_every_curriculum_a_row(students: tuple[str, ...]) -> None:
+    heldout, histories = study(students, tuple(PORTFOLIO))
+    gains = ablations.gains(heldout)
+    for figure in (figures.gain_forest(gains), figures.tier_table(heldout), figures.signal_map(histories)):
+        assert [axes.get_title().split()[0] for axes in figure.axes] == list(students)[::-1]
+        rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert set(PORTFOLIO) <= set(rows) and len(set(rows)) == len(rows)
+        assert max(figure.get_size_inches()) < 14
+    panel = figures.gain_forest(gains).axes[0]
+    drawn = {
+        to_hex(line.get_markerfacecolor()): line.get_xdata()[0] for line in panel.lines if line.get_marker() != "None"
+    }
+    told = gains[gains["student"] == students[-1]].set_index("policy")["gain"]
+    assert drawn == {POLICY_COLOURS[policy].lower(): pytest.approx(100 * told[policy]) for policy in PORTFOLIO}
+
+
+def test_curves_show_the_mean_over_seeds_with_the_curriculums_phases() -> None:
+    _, histories = study(("weak",), ("uni", "flat"))
+    uni, flat = figures.tier_curves(histories, "weak").axes
+    assert [text.get_text() for text in uni.texts] == ["B", "BI", "BIC", "BICE"]
+    assert [text.get_text() for text in flat.texts] == ["BICE"]
+    [curves] = figures.suite_curves(histories).axes
+    assert curves.lines[0].get_label() == "uni"
+    smooth = histories[histories["policy"] == "uni"].pivot(index="step", columns="seed", values="suite")
+    expected = smooth.rolling(9, min_periods=1, center=True).mean().mean(axis=1)
+    assert curves.lines[0].get_ydata() == pytest.approx(100 * expected.to_numpy())
+
+
+def test_an_interval_across_zero_is_grey_and_a_clear_one_blue() -> None:
+    table = pd.DataFrame({"label": ["a", "b"], "estimate": [0.1, 0.1], "low": [0.05, -0.1], "high": [0.2, 0.3]})
+    [axes] = figures.forest(table).axes
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [line.get_color() for line in dots] == ["#0072B2", "#999999"]
+    assert axes.yaxis_inverted()  # the first row is the highest
+
+
+def test_law_speed_and_length_are_drawn_for_any_number_of_students() -> None:
+    heldout, histories = study(("strong", "weak"), ("uni", "var_asce_rev"))
+    law = ablations.capability_law(heldout)
+    [axes] = figures.contrast_by_capability(law).axes
+    assert {text.get_text() for text in axes.texts} >= {"strong", "weak"}
+    speed = figures.learning_speed(ablations.learning_speed(histories, target=0.3))
+    assert any(text.get_text().startswith("step ") for axes in speed.axes for text in axes.texts)
+    lengths = heldout.drop_duplicates(["student", "policy", "seed"]).assign(
+        characters_before=70.0, characters_after=[*range(70, 78)], passed_before=0.1, passed_after=0.5
+    )
+    marks = [line for line in figures.code_length(lengths).axes[0].lines if line.get_marker() in "so"]
+    assert sorted(x for line in marks for x in line.get_xdata()) == [74, 75, 76, 77]
