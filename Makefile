@@ -19,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests tools notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce ablations report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all
+.PHONY: help environment reproduce ablations report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -94,6 +94,12 @@ lock: ## resolve requirements/reference.in in a fresh environment and write requ
 	build/lock/bin/python -m pip install -q -r requirements/reference.in
 	{ sed -n '/^#/p' requirements/reference.txt; build/lock/bin/python -m pip freeze --all --exclude pip | sed 's/+cpu$$//'; } > build/reference.txt
 	mv build/reference.txt requirements/reference.txt
+
+update-pins: $(ready) ## move the pins to the newest versions that pyproject.toml allows, if the tests pass with them
+	@$(python) tools/update_pins.py $(torch_from)
+
+golden: $(ready) ## record the golden trajectory of tests/ anew
+	@$(python) tests/golden.py
 
 wheel: $(ready) ## build the wheel, with notebooks and profiles inside, into dist/
 	$(python) -m build --no-isolation .

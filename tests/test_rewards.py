@@ -1,15 +1,18 @@
 """Rewards: the published reward's faults are absent here, each shown by running it."""
 
+import contextlib
 import json
+import threading
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, TestCase, Tier
 from tarot_lite.rewards import FormatReward, TierReward, extract_code, signal_share
-from tarot_lite.sandbox import Limits, Sandbox
+from tarot_lite.sandbox import Limits, Sandbox, SandboxError
 
 DOUBLE = Problem(
     "double",
@@ -105,6 +108,27 @@ def test_chat_messages_and_truncation(sandbox):
     assert [rollout.truncated for rollout in kept] == [True, False]
     assert kept[0].verdicts == dict.fromkeys(Tier, Verdict.PASSED)
     assert json.loads(json.dumps(kept[0].verdicts)) == {tier.value: "passed" for tier in Tier}
+
+
+def test_a_broken_sandbox_is_an_error_and_no_batch_of_zeros():
+    with Sandbox(workers=1) as box:
+        assert reward_of(box, "flat", RIGHT)[0] == 1
+        stop = threading.Event()
+
+        def break_it():
+            while not stop.wait(0.02):
+                for child in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        child.kill()
+
+        thread = threading.Thread(target=break_it)
+        thread.start()
+        try:
+            with pytest.raises(SandboxError):
+                reward_of(box, "flat", "import time\ntime.sleep(2)\nprint(2 * int(input()))")
+        finally:
+            stop.set()
+            thread.join()
 
 
 def test_an_unknown_problem_is_named(sandbox):

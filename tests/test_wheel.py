@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-
-import pytest
-
-
-@pytest.fixture(scope="module")
-def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that `python -m build` makes from the source archive."""
-    copy, out = tmp_path_factory.mktemp("source") / "repository", tmp_path_factory.mktemp("dist")
-    skipped = shutil.ignore_patterns(
-        ".git", ".venv", "reports", "build", "dist", "*.egg-info", "__pycache__", ".*_cache"
-    )
-    shutil.copytree(repository, copy, symlinks=True, ignore=skipped)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return next(out.glob("*.whl"))
 
 
 def test_wheel_holds_notebooks_profiles_and_template(wheel: Path, repository: Path) -> None:

@@ -1,0 +1,177 @@
+"""The Colab cell: the address in one place, what it picks, and each notebook alone on an imitated Colab.
+
+The imitation: a new virtual environment in which the other libraries are there but tarot_lite is not; the wheel in a
+folder that pip is told of; a `google.colab` that IPython loads, as Colab's does.  The network and a card are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from notebook_rules import ADDRESS
+from packaging.requirements import Requirement
+
+from tarot_lite import __version__, colab, runs
+from tarot_lite.settings import notebook_folder, profile_names
+
+T4 = colab.Card("Tesla T4", 15.0, 7.5)
+COLABS_OWN = {  # of its image of June 2026: what the google-colab package and CUDA hold fast
+    "ipykernel": "6.17.1",
+    "ipywidgets": "7.7.1",
+    "matplotlib": "3.10.0",
+    "numpy": "2.0.2",
+    "pandas": "2.2.2",
+    "psutil": "5.9.5",
+    "torch": "2.11.0",
+    "tqdm": "4.67.3",
+}
+
+
+def test_the_address_stands_in_one_place_and_everything_else_agrees(repository: Path) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert citation["repository-code"] == ADDRESS
+    place = ADDRESS.removeprefix("https://github.com/")
+    found = []
+    for name in ("README.md", "CONTRIBUTING.md", *(f"notebooks/{stage}.ipynb" for stage in runs.STAGES)):
+        text = (repository / name).read_text()
+        found += re.findall(r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/", text)
+        found += re.findall(r"//github\.com/([\w.-]+/tarot_lite)\b", text)
+    assert len(found) >= 5 + 10 and set(found) == {place}
+    for name in runs.STAGES:
+        assert colab.badge(ADDRESS, f"notebooks/{name}.ipynb") in (repository / "README.md").read_text()
+
+
+def test_another_address_is_written_everywhere(repository: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "tools/colab.py"):
+        (copy / name).parent.mkdir(exist_ok=True, parents=True)
+        shutil.copy(repository / name, copy / name)
+    shutil.copytree(repository / "notebooks", copy / "notebooks")
+    tool = [sys.executable, str(copy / "tools/colab.py")]
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    assert subprocess.run([*tool, "--repo", "no repository"], env=environment, capture_output=True).returncode == 2
+    subprocess.run([*tool, "--repo", "someone/fork.of_it"], env=environment, check=True)
+    for path in [path for path in copy.rglob("*") if path.is_file() and path.name != "colab.py"]:
+        assert ADDRESS.removeprefix("https://github.com/") not in path.read_text(), path.name
+    subprocess.run([*tool, "--repo", ADDRESS.removeprefix("https://github.com/")], env=environment, check=True)
+    for path in [path for path in copy.rglob("*") if path.is_file()]:
+        assert path.read_bytes() == (repository / path.relative_to(copy)).read_bytes(), path.name
+
+
+def test_picked_profiles_exist_and_fit() -> None:
+    cards = {None: "cpu", T4: "colab-t4", colab.Card("NVIDIA A100", 40.0, 8.0): "gpu-24gb"}
+    assert {card: colab.fitting_profile(card) for card in cards} == cards
+    assert colab.fitting_profile(colab.Card("Tesla K80", 11.0, 3.7)) == "cpu"
+    assert set(cards.values()) <= set(profile_names())
+    assert T4.dtype == "float16" and colab.Card("NVIDIA L4", 22.5, 8.9).dtype == "bfloat16"
+
+
+def test_colabs_own_packages_may_stay(repository: Path) -> None:
+    needs = {need.name: need.specifier for need in map(Requirement, _requirements())}
+    assert not [f"{name} {version}" for name, version in COLABS_OWN.items() if version not in needs[name]]
+
+
+def _requirements() -> list[str]:
+    import tomllib
+
+    return tomllib.loads((notebook_folder().parent / "pyproject.toml").read_text())["project"]["dependencies"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (['profile = "smoke"'], "colab-t4"),  # nothing edited
+        (['profile = "cpu"'], "cpu"),  # edited
+        (['profile = "smoke"', '# Parameters\nprofile = "smoke"\n'], "smoke"),  # asked for
+        (['profile = "smoke"', "# Parameters\nseed = 3\n"], "colab-t4"),
+    ],
+)
+def test_the_picked_profile_wins_over_what_nobody_edited(
+    cells: list[str], expected: str, in_empty_folder: Path
+) -> None:
+    stage = runs.start(runs.STAGES[0], {"In": cells, "on_colab": {"profile": "colab-t4", "reports": "drive"}})
+    assert stage.settings.profile == expected
+    assert stage.run_folder == Path("drive") / expected
+
+
+# ------------------------------------------------------------------------------------------------ an imitation of Colab
+
+
+@pytest.fixture(scope="module")
+def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Python of the imitated machine, and its environment variables."""
+    folder = tmp_path_factory.mktemp("colab")
+    venv.create(folder / "venv", symlinks=True)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "venv")}))
+    others = folder / "others"  # the libraries that are there, without us and without links to the repository
+    others.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(("tarot_lite", "__editable__")) and path.suffix != ".pth":
+            (others / path.name).symlink_to(path)
+    (site / "others.pth").write_text(f"{others}\n")
+    (site / "google/colab").mkdir(parents=True)
+    (site / "google/__init__.py").write_text("")
+    (site / "google/colab/__init__.py").write_text("def load_ipython_extension(ipython): pass\n")
+    (site / "google/colab/drive.py").write_text("def mount(place): print('mounted', place)\n")
+    (folder / "ipython/profile_default").mkdir(parents=True)
+    config = "c = get_config()\nc.InteractiveShellApp.extensions = ['google.colab']\n"
+    (folder / "ipython/profile_default/ipython_config.py").write_text(config)
+    kernels = folder / "data/kernels/python3"
+    kernels.mkdir(parents=True)
+    python = folder / "venv/bin/python"
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernels / "kernel.json").write_text(
+        json.dumps({"argv": command, "display_name": "Python 3", "language": "python"})
+    )
+    dropped = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST")
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    environment |= {
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_PATH": str(folder / "data"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
+        "PIP_FIND_LINKS": str(wheel.parent),
+        "PIP_RETRIES": "0",
+        "PATH": f"{folder / 'venv/bin'}{os.pathsep}{environment['PATH']}",
+    }
+    return python, environment
+
+
+def run_alone(name: str, folder: Path, imitation: tuple[Path, dict[str, str]], *arguments: str) -> str:
+    """Run a downloaded copy of a notebook in an empty folder; returns what its first code cell printed."""
+    python, environment = imitation
+    folder.mkdir()
+    shutil.copy(notebook_folder() / f"{name}.ipynb", folder)
+    command = [str(python), "-m", "papermill", "--no-progress-bar", f"{name}.ipynb", "out.ipynb", *arguments]
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    first = next(cell for cell in nbformat.read(folder / "out.ipynb", 4).cells if cell.cell_type == "code")
+    return "".join(output.get("text", "") for output in first.outputs)
+
+
+def test_the_imitation_lacks_us(imitation: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    python, environment = imitation
+    command = [str(python), "-c", "import torch, tarot_lite"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "No module named 'tarot_lite'" in result.stderr
+
+
+@pytest.mark.parametrize("name", runs.STAGES)
+def test_a_downloaded_notebook_runs_alone_on_an_imitated_colab(
+    name: str, imitation: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    printed = run_alone(name, tmp_path / "empty", imitation, "-p", "profile", "smoke")
+    assert f"tarot_lite {__version__} on Colab" in printed and "card: none · dtype: float32" in printed
+    assert re.search(r"memory: [\d.]+ GB · cores: \d+ · sandbox: \w+", printed) and "profile: cpu" in printed
+    manifest = runs.read_json(tmp_path / "empty/reports/smoke/manifest.json")
+    assert manifest["git"] is None and list(manifest["stages"]) == [name]

@@ -1,0 +1,75 @@
+"""What README, CONTRIBUTING, CHANGELOG and CITATION.cff say is there, is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tarot_lite import __version__
+from tarot_lite.settings import profile_names
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str, repository: Path) -> None:
+    path = repository / name
+    targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+    for target in targets:
+        if not target.startswith(("https://", "#")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+    assert not [target for target in targets if re.search(r"/(issues|pull)/|^http:", target)]
+
+
+def test_the_readme_names_tests_that_exist(repository: Path) -> None:
+    text = (repository / "README.md").read_text()
+    section = text[text.index("## How it differs") : text.index("## Limits")]
+    for point in re.split(r"^- ", section, flags=re.MULTILINE)[1:]:
+        named = re.findall(r"\[`(test_\w+)`\]\((tests/[\w/]+\.py)\)", point)
+        assert named, f"no test behind: {point[:60]}"
+        for test, file in named:
+            assert f"\ndef {test}(" in (repository / file).read_text(), f"{test} is not in {file}"
+
+
+def test_every_profile_and_every_target_that_is_told_of_exists(repository: Path) -> None:
+    text = (repository / "README.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == set(profile_names())
+    targets = set(re.findall(r"^([a-z-]+):", (repository / "Makefile").read_text(), re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for command in re.findall(r"`make ([^`]*)`|^make (.*)$", (repository / name).read_text(), re.MULTILINE):
+            words = [word for word in "".join(command).split() if "=" not in word]
+            assert set(words) <= targets, words
+
+
+def test_a_placeholder_in_an_address_is_explained(repository: Path) -> None:
+    text = (repository / "README.md").read_text()
+    assert ("OWNER/" in text) == ("`OWNER` in an address stands for" in text)
+
+
+def test_every_exit_code_of_the_command_line_is_in_the_readme(repository: Path) -> None:
+    from tarot_lite import __main__
+
+    codes = set(re.findall(r"\b(\d+) [a-z]", (__main__.__doc__ or "").partition("Exit codes:")[2]))
+    told = (repository / "README.md").read_text().partition("Exit codes:")[2].partition("\n3. ")[0]
+    assert codes == {"0", "1", "2", "3", "130", "143"} and codes <= set(re.findall(r"\d+", told))
+
+
+def test_the_citation_is_complete(repository: Path) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    required = {"cff-version", "message", "title", "authors"}  # of the format's schema
+    assert required | {"version", "license", "repository-code", "type"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0" and citation["version"] == __version__ and citation["type"] == "software"
+    [paper] = citation["references"]
+    assert {"type", "title", "authors", "year", "url"} <= set(paper) and paper["type"] == "article"
+    assert "2602.15449" in paper["url"] and "2602.15449" in (repository / "README.md").read_text()
+    for person in [*citation["authors"], *paper["authors"]]:
+        assert set(person) <= {"name", "family-names", "given-names"} and person
+
+
+def test_the_changelog_has_a_section_for_what_is_not_released(repository: Path) -> None:
+    text = (repository / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)
+    assert headings[0] == "Unreleased" and text.count("### Added") >= 1
