@@ -37,9 +37,12 @@ def move(old: str, new: str) -> None:
 def renew(path: Path, repository: str) -> None:
     """Put badge and cell after the title of a notebook, in place of those that are there; nothing else changes."""
     notebook = nbformat.read(path, as_version=4)
+    wanted = [colab.badge(repository, f"notebooks/{path.name}"), colab.cell(repository)]
+    if [one.source for one in notebook.cells[1:3]] == wanted:
+        return
     cells = [one for one in notebook.cells if one.get("id") not in ("colab-badge", "colab-setup")]
-    first = nbformat.v4.new_markdown_cell(colab.badge(repository, f"notebooks/{path.name}"), id="colab-badge")
-    second = nbformat.v4.new_code_cell(colab.cell(repository), id="colab-setup", execution_count=1)
+    first = nbformat.v4.new_markdown_cell(wanted[0], id="colab-badge")
+    second = nbformat.v4.new_code_cell(wanted[1], id="colab-setup", execution_count=1)
     notebook.cells = [cells[0], first, second, *cells[1:]]
     nbformat.write(notebook, path)
 
