@@ -40,10 +40,12 @@ def renew(path: Path, repository: str) -> None:
     wanted = [colab.badge(repository, f"notebooks/{path.name}"), colab.cell(repository)]
     if [one.source for one in notebook.cells[1:3]] == wanted:
         return
-    cells = [one for one in notebook.cells if one.get("id") not in ("colab-badge", "colab-setup")]
-    first = nbformat.v4.new_markdown_cell(wanted[0], id="colab-badge")
-    second = nbformat.v4.new_code_cell(wanted[1], id="colab-setup", execution_count=1)
-    notebook.cells = [cells[0], first, second, *cells[1:]]
+    there = {one.get("id"): one for one in notebook.cells}
+    first = there.pop("colab-badge", None) or nbformat.v4.new_markdown_cell(id="colab-badge")
+    second = there.pop("colab-setup", None) or nbformat.v4.new_code_cell(id="colab-setup", execution_count=1)
+    first.source, second.source = wanted
+    title, *others = there.values()
+    notebook.cells = [title, first, second, *others]
     nbformat.write(notebook, path)
 
 
