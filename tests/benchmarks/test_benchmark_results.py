@@ -216,7 +216,7 @@ def test_what_the_hub_does_not_give_is_left_out_with_a_warning(tmp_path, sandbox
 
 def test_the_settings_know_every_benchmark():
     assert Settings(benchmarks=list(benchmarks.BENCHMARKS)).benchmarks == list(benchmarks.BENCHMARKS)
-    with pytest.raises(ValueError, match="parameter benchmarks .*did you mean 'humaneval'"):
+    with pytest.raises(ValueError, match=r"parameter benchmarks .*did you mean 'humaneval'"):
         Settings(benchmarks=["humaneval-plus"])
     with pytest.raises(ValueError, match="benchmark_samples=1"):
         Settings(benchmark_temperature=0, benchmark_samples=3)
