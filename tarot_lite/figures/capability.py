@@ -80,20 +80,23 @@ def signal_map(signals: pd.DataFrame) -> Figure:
 
 
 def width_by_budget(budget: pd.DataFrame) -> Figure:
-    """What more probing would buy: expected width of the interval against the number of problems.
+    """What more probing would buy: width of the interval against its cost in tokens; the points say how many problems.
 
     Parameters
     ----------
     budget
-        `Profile.budget` with a column ``student``: ``problems``, ``width`` (a share).
+        `Profile.budget` with a column ``student``: ``problems``, ``tokens``, ``width`` (a share).
     """
     figure, axes = new_figure(6.0, 3.0)
     for i, (student, rows) in enumerate(budget.groupby("student", sort=False)):
         colour = STUDENT_COLOURS.get(student, _SPARE[i % len(_SPARE)])
-        axes.plot(rows["problems"], 100 * rows["width"], "o-", color=colour, label=student)
-    axes.set(
-        title="What a larger probe would buy", xlabel="problems in the probe", ylabel="width of the interval (points)"
-    )
+        axes.plot(rows["tokens"], 100 * rows["width"], "o-", color=colour, label=student)
+        for row in rows.itertuples():
+            place = (row.tokens, 100 * row.width)
+            axes.annotate(str(row.problems), place, (0, 5), textcoords="offset points", ha="center", fontsize=8)
+    axes.set(title="What a larger probe would buy", xlabel="tokens written", ylabel="width of the interval (points)")
     axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
     axes.legend(frameon=False)
+    note(axes, "numbers: problems in the probe")
     return figure
