@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from nbclient import NotebookClient
 
 from tarot_lite import runs, widgets
+from tarot_lite.curriculum import PORTFOLIO, get_policy
+from tarot_lite.figures import curriculum as figures
 
 CELL = "from tarot_lite import widgets\nwidgets.browse([1, 2], lambda n: {'square': n * n}, 'number')"
 
@@ -63,3 +65,16 @@ def test_tables_pictures_and_lists_are_shown(tmp_path: Path) -> None:
 def test_what_cannot_be_chosen_from_is_refused(options: list[object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         widgets.browse(options, str, "tier")
+
+
+@pytest.mark.parametrize("name", PORTFOLIO)
+def test_a_policy_can_be_chosen_and_shows_what_its_tiers_are_worth(name: str) -> None:
+    policy, shown = get_policy(name), dict(figures.choose_policy().sections)[name]
+    assert policy.summary in shown
+    assert all(f"<td>{policy.weights[tier]:.2f}</td>" in shown for tier in policy.at(0.9))
+
+
+def test_a_phase_is_a_row_and_ends_where_the_next_begins() -> None:
+    table = figures.timetable(get_policy("uni"))
+    assert list(table.index) == ["0–20 %", "20–40 %", "40–60 %", "60–100 %"]
+    assert [(row != "–").sum() for _, row in table.iterrows()] == [1, 2, 3, 4]

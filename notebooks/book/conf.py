@@ -43,6 +43,7 @@ autodoc_typehints_format = "short"
 autosummary_generate = True
 autosummary_ignore_module_all = False
 default_role = "py:obj"
+viewcode_follow_imported_members = False  # its links back to a re-exported name would be dead
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
