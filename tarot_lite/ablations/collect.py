@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
@@ -44,7 +46,8 @@ def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
     before: dict[str, tuple[float, float]] = {}
     for cell in cells:
         start, end = (parent / "probes" / f"{cell.student}-heldout", _folder(parent, cell) / "probes" / "after")
-        if not all((folder / "scores.jsonl").exists() for folder in (start, end)):
+        needed = (_folder(parent, cell) / "done.json", start / "scores.jsonl", end / "scores.jsonl")
+        if not all(path.exists() for path in needed):
             continue
         before.setdefault(cell.student, _length_and_success(start))
         row = dict(zip(("characters_before", "passed_before"), before[cell.student], strict=True))
@@ -54,10 +57,12 @@ def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def _length_and_success(rollouts: Path) -> tuple[float, float]:
-    samples = pd.read_json(rollouts / "samples.jsonl", lines=True)
-    scores = pd.read_json(rollouts / "scores.jsonl", lines=True)
-    passed = [all(verdict == "passed" for verdict in verdicts) for verdicts in scores["verdicts"]]
-    return float(samples["code"].fillna("").str.strip().str.len().mean()), sum(passed) / len(passed)
+    samples, scores = (
+        [json.loads(line) for line in (rollouts / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in ("samples", "scores")
+    )
+    characters = fmean(len((sample["code"] or "").strip()) for sample in samples)
+    return characters, fmean(all(verdict == "passed" for verdict in score["verdicts"]) for score in scores)
 
 
 def _folder(parent: Path, cell: Cell) -> Path:

@@ -63,6 +63,7 @@ def gain_forest(gains: pd.DataFrame) -> Figure:
         plot.grid(False, axis="y")
     for plot in panels:
         plot.set_xlabel("points gained")
+    _reach(panels[0])
     note(
         panels[0],
         "held-out pass@1, whole suite; 95 % intervals; squares: hard first, circles: easy to hard, diamonds: no schedule",
@@ -91,6 +92,7 @@ def forest(contrasts: pd.DataFrame, title: str = "Difference in held-out pass@1"
         axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
         axes.plot(100 * row.estimate, place, "o", color=colour, markersize=6)
     axes.axvline(0, color="black", linewidth=1)
+    _reach(axes)
     axes.set_yticks(places, contrasts["label"])
     axes.set(title=title, xlabel="percentage points (95 % interval)", ylim=(last + 0.6, -0.6))
     note(axes, "blue: the interval excludes zero, grey: it does not")
@@ -365,7 +367,7 @@ def _heatmap(plot: Axes, table: pd.DataFrame, limits: tuple[float, float], size:
     plot.set(xlabel="", ylabel="")
     plot.grid(False)
     plot.tick_params(length=0, labelsize=8)
-    plot.tick_params(axis="x", rotation=0)
+    plot.tick_params(rotation=0)
 
 
 def _bands(plot: Axes, policy: str, steps: int) -> None:
@@ -387,6 +389,12 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
         for handle, label in zip(*plot.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False)
+
+
+def _reach(plot: Axes, points: float = 2.0) -> None:
+    """Let an axis of differences reach some points to either side, so that next to nothing looks like it."""
+    left, right = plot.get_xlim()
+    plot.set_xlim(min(left, -points), max(right, points))
 
 
 def _leave_room(panels: Iterable[Axes]) -> None:
