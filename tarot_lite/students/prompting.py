@@ -40,7 +40,7 @@ def ask(problem: Problem, style: str, end: str = "") -> str:
     --------
     >>> problem = toyworld.problems("probe", 1)[0]
     >>> print(ask(problem, "fewshot").splitlines()[-2])
-    # Task: items below 4, plus two, add them up, at most 21, 100 if none
+    # Task: items at least 2, plus two, take the first, at most 22, 100 if none
     """
     if style == "line":
         return toyworld.prompt(problem)
