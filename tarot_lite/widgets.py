@@ -101,8 +101,9 @@ def as_html(shown: Any) -> str:
     Parameters
     ----------
     shown
-        A text (kept letter by letter, line breaks too), a mapping (two columns), a list or tuple of things to show below
-        one another, or whatever a notebook shows as HTML or as a picture: a data frame, a Styler, a saved figure.
+        A text (kept letter by letter, line breaks too), a mapping (two columns), a data frame (its index only if that
+        has a name; round it first), whatever else a notebook shows as HTML or as a picture (a Styler, a saved figure),
+        or a list or tuple of these to show below one another.
 
     Raises
     ------
