@@ -164,8 +164,8 @@ class Floor:
     SOURCE = """
 import sys, os, time, gc, importlib
 sys.path.insert(0, sys.argv[1])
-from inside import start, zygote
-for name in start.PRELOADED: importlib.import_module(name)
+from inside import modules, zygote
+for name in modules.COMMON: importlib.import_module(name)
 gc.collect(); gc.freeze()
 fork = os.fork if sys.argv[2] == "python" else zygote._plain_fork()
 for line in sys.stdin:

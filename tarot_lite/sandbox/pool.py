@@ -17,6 +17,7 @@ from typing import Any, Self
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem
 from tarot_lite.sandbox.inside import wire
+from tarot_lite.sandbox.inside.modules import LIBRARY
 from tarot_lite.sandbox.limits import Limits
 from tarot_lite.sandbox.report import SandboxReport, level_rank
 from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
@@ -29,6 +30,9 @@ _LONGEST_INPUT = 1 << 26
 _LONGEST_BATCH, _LARGEST_BATCH = 8, 1 << 15
 
 Job = tuple[str, tuple[str, ...]]
+
+_KINDS = ("common", "library", "packages")
+"""Of workers: with the modules that most programs import, with the others too, with installed packages too."""
 
 
 class Sandbox:
@@ -94,7 +98,9 @@ class Sandbox:
         self._without = frozenset(without)
         self._fresh = fresh_process
         self._packages = find_packages(packages)
-        self._mention = re.compile(rf"\b(?:{'|'.join(map(re.escape, self._packages))})\b") if self._packages else None
+        self._mentions = {"library": re.compile(rf"import[^\n]*{_any_of(LIBRARY)}|from\s+{_any_of(LIBRARY)}")}
+        if self._packages:  # however a program gets at one
+            self._mentions = {"packages": re.compile(_any_of(self._packages))} | self._mentions
         self._report: SandboxReport | None = None
         self._lock = threading.Lock()
         self._reset()
@@ -164,8 +170,8 @@ class Sandbox:
                         done[job] = failure.results
                         failures.append(failure)
 
-        for with_packages in (False, True):
-            self._spread(work, [job for job in distinct if self._mentions_package(job[0]) is with_packages], progress)
+        for kind in _KINDS:
+            self._spread(work, [job for job in distinct if self._kind(job[0]) == kind], progress)
         results = [done[job] for job in checked]
         if failures:
             message = f"{len(failures)} of {len(distinct)} programs could not be run; the first: {failures[0]}"
@@ -239,8 +245,8 @@ class Sandbox:
         old = getattr(self, "_alive", [])
         self._owner = os.getpid()
         self._alive: list[Worker] = []
-        self._idle: dict[bool, queue.LifoQueue[Worker | None]] = {False: queue.LifoQueue(), True: queue.LifoQueue()}
-        for places in self._idle.values():  # without and with packages
+        self._idle: dict[str, queue.LifoQueue[Worker | None]] = {kind: queue.LifoQueue() for kind in _KINDS}
+        for places in self._idle.values():
             for _ in range(self.workers):
                 places.put(None)  # a place for a worker that is not started yet
         self._finalizer = weakref.finalize(self, _close_all, self._alive)
@@ -250,15 +256,15 @@ class Sandbox:
         """Run a job, on a second worker if the first one fails."""
         self._forget_after_fork()
         program, inputs = job
-        with_packages = self._mentions_package(program)
-        places = self._idle[with_packages]
+        kind = self._kind(program)
+        places = self._idle[kind]
         done: list[wire.Outcome] = []
         failures: list[WorkerFailure] = []
         while len(failures) < 2:
             worker = places.get()
             try:
                 if worker is None:
-                    worker = self._start(with_packages)
+                    worker = self._start(kind)
                 [answer] = worker.execute([_request(program, inputs[len(done) :], limits, self._fresh)])
                 done += answer
                 return [_execution(outcome) for outcome in done]
@@ -281,12 +287,12 @@ class Sandbox:
     def _try_batch(self, batch: Sequence[Job], limits: Limits) -> list[list[Execution]]:
         """Run jobs of one kind on one worker; returns what was finished if the worker fails."""
         self._forget_after_fork()
-        with_packages = self._mentions_package(batch[0][0])
-        places = self._idle[with_packages]
+        kind = self._kind(batch[0][0])
+        places = self._idle[kind]
         worker = places.get()
         try:
             if worker is None:
-                worker = self._start(with_packages)
+                worker = self._start(kind)
             answers = worker.execute([_request(*job, limits, self._fresh) for job in batch])
         except WorkerFailure as failure:
             self._discard(worker)
@@ -299,10 +305,9 @@ class Sandbox:
             places.put(worker)
         return [list(map(_execution, answer)) for answer in answers]
 
-    def _mentions_package(self, program: str) -> bool:
-        if self._mention is None or not any(name in program for name in self._packages):  # much quicker than to search
-            return False
-        return self._mention.search(program) is not None
+    def _kind(self, program: str) -> str:
+        """Which kind of worker has loaded what a program mentions."""
+        return next((kind for kind, mention in self._mentions.items() if mention.search(program)), "common")
 
     def _forget_after_fork(self) -> None:
         """After a fork of the owner, its workers are not ours to use."""
@@ -312,11 +317,11 @@ class Sandbox:
             self._alive = []
             self._reset()
 
-    def _start(self, with_packages: bool) -> Worker:
-        worker = Worker(self._without, self._packages if with_packages else {})
+    def _start(self, kind: str) -> Worker:
+        worker = Worker(self._without, kind != "common", self._packages if kind == "packages" else {})
         self._alive.append(worker)
         worker.wait_until_ready()
-        report = SandboxReport.from_layers(worker.hello["layers"])
+        report = SandboxReport.from_layers(worker.layers)
         if self.require is not None and not report.reaches(self.require):
             self._discard(worker)
             reasons = "; ".join(f"{layer.name}: {layer.detail}" for layer in report.missing)
@@ -369,6 +374,10 @@ class Sandbox:
         finally:
             if bar is not None:
                 bar.close()
+
+
+def _any_of(names: Iterable[str]) -> str:
+    return rf"\b(?:{'|'.join(map(re.escape, names))})\b"
 
 
 def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:

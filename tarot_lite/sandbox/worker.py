@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import socket
 import subprocess
@@ -12,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tarot_lite.sandbox.inside import wire
 
@@ -23,7 +21,7 @@ _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from inside.start import main; main(int(sys.argv[1]), sys.argv[2])"
+    "from inside.start import main; main(int(sys.argv[1]), *sys.argv[2:])"
 )
 
 
@@ -61,26 +59,37 @@ class WorkerFailure(Exception):
 class Worker:
     """A clean interpreter (no site packages, empty environment, fixed hash seed) that serves one request at a time."""
 
-    def __init__(self, without: Collection[str] = (), packages: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, without: Collection[str] = (), library: bool = False, packages: Mapping[str, str] | None = None
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        configuration = json.dumps({"without": sorted(without), "packages": dict(packages or {})})
         interpreter = getattr(sys, "_base_executable", None) or sys.executable
         command = [interpreter, "-S", "-s", "-P", "-B", "-c", _COMMAND]
-        command += [str(Path(__file__).parent), str(theirs.fileno()), configuration]
+        command += [
+            str(Path(__file__).parent),
+            str(theirs.fileno()),
+            ",".join(sorted(without)),
+            "yes" if library else "",
+        ]
+        command += [f"{name}={folder}" for name, folder in (packages or {}).items()]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
-            env={"PYTHONHASHSEED": "0"},
+            env={
+                "PYTHONHASHSEED": "0",
+                "LD_BIND_NOW": "1",
+            },  # names of C functions are looked up here, not in every child
             cwd="/",
             pass_fds=[theirs.fileno()],
             start_new_session=True,
         )
         theirs.close()
-        self.hello: dict[str, Any] = {}
+        self.layers: list[tuple[str, bool, str]] = []
+        """What it says it got: name, whether it stands, detail; empty until it is ready."""
 
     @property
     def pid(self) -> int:
@@ -89,8 +98,8 @@ class Worker:
 
     def wait_until_ready(self) -> None:
         """Block until the zygote has said which layers it got."""
-        if not self.hello:
-            self.hello = json.loads(self._receive(time.monotonic() + _START_SECONDS))
+        if not self.layers:
+            self.layers = wire.unpack_layers(self._receive(time.monotonic() + _START_SECONDS))
 
     def execute(self, requests: Sequence[wire.Request]) -> list[list[wire.Outcome]]:
         """Run requests, sent all at once so that the worker need not wait for us between them.
@@ -126,7 +135,7 @@ class Worker:
         self._socket.close()
         if self._process.poll() is None:
             try:
-                self._process.wait(0.5 if self.hello else 0)
+                self._process.wait(0.5 if self.layers else 0)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

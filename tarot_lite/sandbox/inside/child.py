@@ -18,7 +18,7 @@ import resource
 import sys
 import threading
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 __all__ = [
@@ -49,6 +49,7 @@ _FILENAME = "program.py"
 _IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _STREAMS = ("stdin", "stdout", "stderr")
 _WARM_UPS = 20
+_STREAMS_AHEAD = 8
 _ready: list[dict[str, io.TextIOWrapper]] = []
 
 # Modules that hold no state an honest program would change, or whose state `_reset` restores.
@@ -57,6 +58,7 @@ _HARMLESS = frozenset(
     "fractions functools hashlib heapq io itertools json math numbers numpy operator os queue random re "
     "statistics string struct sys textwrap threading time types typing typing_extensions unicodedata".split()
 )
+_RANDOM = frozenset({"random", "statistics", "numpy"})  # those of them that use up random numbers
 # Names by which an honest program changes the interpreter under the next test.
 _STICKY = frozenset(
     "__builtins__ __class__ __globals__ __import__ __subclasses__ chdir delattr displayhook dup2 environ "
@@ -67,23 +69,30 @@ _STICKY = frozenset(
 
 
 def take_snapshots() -> Snapshots:
-    """Copy the namespace of every loaded module, to be compared after a test (taken once, before any fork)."""
-    return {name: dict(vars(module)) for name, module in sys.modules.items() if name != "__main__"}
+    """Copy the namespaces of loaded modules, to be compared after a test (taken once, before any fork)."""
+    return {name: dict(vars(sys.modules[name])) for name in (*_HARMLESS, "builtins") if name in sys.modules}
 
 
-def warm_up() -> None:
-    """Run a small program a few times, so that the interpreter's caches are written here and not in every child."""
+def warm_up(confine: Callable[[], None], snapshots: Snapshots) -> None:
+    """Do everything that a child does a few times, so that the interpreter's caches are written here and not in every child.
+
+    `confine` stands for what a child calls, and must change nothing here.
+    """
     kept = {name: getattr(sys, name) for name in (*_STREAMS, *(f"__{name}__" for name in _STREAMS), "argv")}
     main = sys.modules["__main__"]
+    limits = [(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))]
+    program = b"def f(text):\n    return [int(word) for word in text.split()]\nprint(sum(f('1 2 3')))"
     for _ in range(_WARM_UPS):
-        code = _compile(b"def f(text):\n    return [int(word) for word in text.split()]\nprint(sum(f('1 2 3')))")
-        names_in(code)
-        _run(code)
-        _flush()
+        _confine(limits, confine, os.dup(1))
+        code = _compile(program)
+        reuse = _Reuse(code, snapshots)
+        outcome = _run(code)
+        reuse.ready_again()
+        _finish(outcome)
     sys.modules["__main__"] = main
     for name, value in kept.items():
         setattr(sys, name, value)
-    _ready.append(_make_streams())  # every child inherits them unused, for its first test
+    _ready.extend(_make_streams() for _ in range(_STREAMS_AHEAD))  # every child inherits them unused
 
 
 def names_in(code: types.CodeType) -> tuple[set[str], set[str]]:
@@ -116,14 +125,14 @@ def names_in(code: types.CodeType) -> tuple[set[str], set[str]]:
 class _Reuse:
     """Decides whether this process may run the program again."""
 
-    def __init__(self, code: types.CodeType, snapshots: Snapshots, memory: int) -> None:
+    def __init__(self, code: types.CodeType, snapshots: Snapshots) -> None:
         names, modules = names_in(code)
         self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
         watched = (modules | {"builtins"}) - {"sys"}
         self._watched = {name: snapshots[name] for name in watched if name in snapshots}
         self._loaded = len(sys.modules)
-        self._memory = memory // 4
-        self._random = "random" in modules
+        self._memory = resource.getrlimit(resource.RLIMIT_AS)[0] // 4
+        self._random = not modules.isdisjoint(_RANDOM)
         self._modules = modules
 
     def ready_again(self) -> bool:
@@ -154,7 +163,8 @@ class _Reuse:
         sys.set_int_max_str_digits(4300)
         if "threading" in self._modules:
             threading.stack_size(0)
-        seed_random()
+        if self._random:
+            seed_random()
         return True
 
 
@@ -169,9 +179,9 @@ def serve(
     program: bytes,
     channel: int,
     started: int,
+    limits: Sequence[tuple[int, tuple[int, int]]],
     confine: Callable[[], None],
     snapshots: Snapshots,
-    memory: int,
     more: bool,
 ) -> NoReturn:
     """Run `program` until the zygote has no more tests.  Never returns; called right after the fork.
@@ -184,42 +194,55 @@ def serve(
         Descriptor of this child's end of the channel.
     started
         Descriptor to say on that the child is confined; closed before the program runs, so that it cannot be forged.
+    limits
+        Resource limits: number, and soft and hard value.
     confine
-        Applies the limits of this child.
+        Installs what must be installed per child (seccomp).
     snapshots
         See `take_snapshots`.
-    memory
-        Limit in bytes.
     more
         Whether further tests follow the first.
     """
     try:
-        os.dup2(channel, CHANNEL)
-        os.dup2(started, _FIRST_FREE)
-        os.dup2(0, _STDIN_COPY)
-        os.dup2(1, _STDOUT_COPY)
-        os.closerange(_FIRST_FREE + 1, 4096)
-        confine()
-        os.write(_FIRST_FREE, b"s")
-        os.close(_FIRST_FREE)
+        _place(channel, started)
+        _confine(limits, confine, _FIRST_FREE)
     except BaseException as error:
         os.write(CHANNEL, FAILED + repr(error).encode())
         os._exit(1)
     try:
         code = _compile(program)
-        reuse = _Reuse(code, snapshots, memory) if more else None
+        reuse = _Reuse(code, snapshots) if more else None
         while True:
             outcome = _run(code)
             if reuse is None or not more or outcome[0] == "m" or not reuse.ready_again():
-                _end(outcome)
+                _finish(outcome)
+                break
             _tell(CLEAN, outcome)
             word = os.read(CHANNEL, 1)
             if not word:
-                os._exit(0)
+                break
             more = word == b"+"
-            os.lseek(0, 0, os.SEEK_SET)
+        os._exit(0)
     except BaseException:  # the program broke something that we need, such as a descriptor
         os._exit(70)
+
+
+def _place(channel: int, started: int) -> None:
+    """Give the descriptors of a child their numbers and close all others."""
+    os.dup2(channel, CHANNEL)
+    os.dup2(started, _FIRST_FREE)
+    os.dup2(0, _STDIN_COPY)
+    os.dup2(1, _STDOUT_COPY)
+    os.closerange(_FIRST_FREE + 1, 4096)
+
+
+def _confine(limits: Sequence[tuple[int, tuple[int, int]]], confine: Callable[[], None], started: int) -> None:
+    """Take the limits and say so on a descriptor, which is closed before a program could."""
+    for kind, values in limits:
+        resource.setrlimit(kind, values)
+    confine()
+    os.write(started, b"s")
+    os.close(started)
 
 
 def _compile(program: bytes) -> types.CodeType:
@@ -286,18 +309,26 @@ def _flush() -> BaseException | None:
     return failure
 
 
-def _end(outcome: tuple[str, str]) -> NoReturn:
-    """End as the interpreter does: wait for threads, run exit functions, flush."""
+def _finish(outcome: tuple[str, str]) -> None:
+    """End as the interpreter does: wait for threads, run exit functions, flush; and say so."""
+    try:
+        idle = _thread._count() == 0 and atexit._ncallbacks() == 0 and not threading._threading_atexits  # type: ignore[attr-defined]
+    except BaseException:
+        idle = False
+    if not idle:
+        _run_exit_functions()
+    failure = _flush()
+    if failure is not None and outcome[0] == "o":
+        outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))
+    _tell(ENDED, outcome)
+
+
+def _run_exit_functions() -> None:
     for finish in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined]
         try:
             finish()
         except BaseException:  # the interpreter, too, says so on stderr and goes on
             continue
-    failure = _flush()
-    if failure is not None and outcome[0] == "o":
-        outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))
-    _tell(ENDED, outcome)
-    os._exit(0)
 
 
 def _tell(kind: bytes, outcome: tuple[str, str]) -> None:

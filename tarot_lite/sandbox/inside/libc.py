@@ -43,14 +43,15 @@ def prctl(option: int, *arguments: int) -> int:
     return _check(_LIBC.prctl(option, *values), f"prctl({option})")
 
 
-_fast_prctl = ctypes.CDLL(None, use_errno=True).prctl
-_fast_prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+_quick_prctl = ctypes.PyDLL(
+    None
+).prctl  # small numbers and bytes go through it as they are, without objects around them
 
 
-def fast_prctl(option: int, first: int, second: int = 0) -> None:
+def fast_prctl(option: int, first: int, second: bytes | int = 0) -> None:
     """``prctl(2)`` again, touching less memory: called in every child."""
-    if _fast_prctl(option, first, second, 0, 0) < 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option})")
+    if _quick_prctl(option, first, second, 0, 0) < 0:
+        _check(_LIBC.prctl(option, first, second, 0, 0), f"prctl({option})")  # once more, for its error number
 
 
 def unshare(flags: int) -> None:

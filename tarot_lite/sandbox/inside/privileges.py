@@ -10,6 +10,7 @@ from . import libc
 
 __all__ = [
     "adopt_orphans",
+    "ask_about_memory",
     "die_with_parent",
     "drop_capabilities",
     "drop_user",
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 _FIRST_USER, _USERS = 61_000, 4_000
-_PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _AMBIENT = 1, 4, 24, 36, 38, 47
+_PDEATHSIG, _GET_DUMPABLE, _DUMPABLE, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _AMBIENT = 1, 3, 4, 24, 36, 38, 47
 _AMBIENT_CLEAR_ALL = 4
 
 
@@ -66,6 +67,11 @@ def die_with_parent(signal_number: int) -> None:
 def show_memory() -> None:
     """Make /proc/self our own again, after a change of user or after `hide_memory` in the parent."""
     libc.fast_prctl(_DUMPABLE, 1)
+
+
+def ask_about_memory() -> None:
+    """Call the kernel as `show_memory` does, without effect."""
+    libc.fast_prctl(_GET_DUMPABLE, 0)
 
 
 def adopt_orphans() -> None:

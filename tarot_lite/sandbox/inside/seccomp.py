@@ -4,6 +4,10 @@ An allow-list: reading, memory, time, threads, waiting.  Not on it: new processe
 sockets (but for `socketpair`, which asyncio needs), tracing, namespaces, anything that changes a file by
 its name.  What is refused fails with EPERM, or ENOSYS for calls newer than the table, so that the C library
 falls back to an older one.
+
+The kernel translates a filter anew for every process that installs it, which takes as long as the fork itself.  So
+there are two: a long one (`build_server`) that the fork server puts on itself and every child inherits, and a short
+one (`build_child`) with which each child gives up the few calls that the server needs.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import NamedTuple
 
 from . import libc
 
-__all__ = ["TABLES", "build", "prepare"]
+__all__ = ["TABLES", "build_child", "build_server", "prepare"]
 
 
 class Rule(NamedTuple):
@@ -44,16 +48,22 @@ _ALWAYS = """
 _CLONE_THREAD = 0x10000
 _RLIMIT_STACK = 3
 _SOMETIMES: dict[str, tuple[Rule, ...]] = {
-    "clone": (Rule(0, (_CLONE_THREAD,), _CLONE_THREAD),),  # threads, not processes
     # no F_SETOWN, F_SETSIG: they make the kernel send any signal to any process of this user
     "fcntl": (Rule(1, (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032, 1034)),),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": (Rule(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
+    "sendto": (Rule(4, (), is_pointer=True),),  # to the other end of the pair alone
+    "socketpair": (Rule(0, (1,)), Rule(1, (1,), 0xF)),
+}
+# What the fork server may do; its children not at all (None), or under these conditions.
+_SERVER: dict[str, tuple[Rule, ...] | None] = {
+    "clone": (Rule(0, (_CLONE_THREAD,), _CLONE_THREAD),),  # threads, not processes
+    "fork": None,
+    "kill": None,
+    "memfd_create": None,
     "prctl": (Rule(0, (15, 16)),),  # a thread's name
     "prlimit64": (Rule(0, (0,)), Rule(2, (), is_pointer=True)),  # reading one's own
-    "sendto": (Rule(4, (), is_pointer=True),),  # to the other end of the pair alone
     "setrlimit": (Rule(0, (_RLIMIT_STACK,)),),
-    "socketpair": (Rule(0, (1,)), Rule(1, (1,), 0xF)),
 }
 _OPEN_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000 | 0o20000000  # write, read-write, create, truncate, temporary file
 _OPENING = {"open": 1, "openat": 2}
@@ -67,13 +77,14 @@ TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "clock_nanosleep": 230, "clone": 56, "close": 3, "close_range": 436, "dup": 32, "dup2": 33, "dup3": 292,
             "epoll_create": 213, "epoll_create1": 291, "epoll_ctl": 233, "epoll_pwait": 281, "epoll_pwait2": 441,
             "epoll_wait": 232, "eventfd2": 290, "exit": 60, "exit_group": 231, "faccessat": 269, "faccessat2": 439,
-            "fadvise64": 221, "fchdir": 81, "fcntl": 72, "fdatasync": 75, "fstat": 5, "fstatfs": 138, "fsync": 74,
+            "fadvise64": 221, "fchdir": 81, "fcntl": 72, "fdatasync": 75, "fork": 57, "fstat": 5, "fstatfs": 138, "fsync": 74,
             "ftruncate": 77, "futex": 202, "futex_waitv": 449, "get_robust_list": 274, "getcpu": 309, "getcwd": 79,
             "getdents": 78, "getdents64": 217, "getegid": 108, "geteuid": 107, "getgid": 104, "getgroups": 115,
             "getitimer": 36, "getpeername": 52, "getpgid": 121, "getpgrp": 111, "getpid": 39, "getppid": 110,
             "getpriority": 140, "getrandom": 318, "getresgid": 120, "getresuid": 118, "getrlimit": 97,
             "getrusage": 98, "getsid": 124, "getsockname": 51, "getsockopt": 55, "gettid": 186, "gettimeofday": 96,
-            "getuid": 102, "ioctl": 16, "lseek": 8, "lstat": 6, "madvise": 28, "membarrier": 324, "mincore": 27,
+            "getuid": 102, "ioctl": 16, "kill": 62, "lseek": 8, "lstat": 6, "madvise": 28, "membarrier": 324, "memfd_create": 319,
+            "mincore": 27,
             "mmap": 9, "mprotect": 10, "mremap": 25, "msync": 26, "munmap": 11, "nanosleep": 35, "newfstatat": 262,
             "open": 2, "openat": 257, "pause": 34, "pipe": 22, "pipe2": 293, "poll": 7, "ppoll": 271, "prctl": 157,
             "pread64": 17, "preadv": 295, "preadv2": 327, "prlimit64": 302, "pselect6": 270, "pwrite64": 18,
@@ -99,7 +110,8 @@ TABLES: dict[str, tuple[int, dict[str, int]]] = {
             "getgroups": 158, "getitimer": 102, "getpeername": 205, "getpgid": 155, "getpid": 172, "getppid": 173,
             "getpriority": 141, "getrandom": 278, "getresgid": 150, "getresuid": 148, "getrlimit": 163,
             "getrusage": 165, "getsid": 156, "getsockname": 204, "getsockopt": 209, "gettid": 178,
-            "gettimeofday": 169, "getuid": 174, "ioctl": 29, "lseek": 62, "madvise": 233, "membarrier": 283,
+            "gettimeofday": 169, "getuid": 174, "ioctl": 29, "kill": 129, "lseek": 62, "madvise": 233, "membarrier": 283,
+            "memfd_create": 279,
             "mincore": 232, "mmap": 222, "mprotect": 226, "mremap": 216, "msync": 227, "munmap": 215,
             "nanosleep": 101, "newfstatat": 79, "openat": 56, "pipe2": 59, "ppoll": 73, "prctl": 167, "pread64": 67,
             "preadv": 69, "preadv2": 286, "prlimit64": 261, "pselect6": 72, "pwrite64": 68, "pwritev": 70,
@@ -126,8 +138,8 @@ _NEWER = 424  # pidfd_send_signal, the first of the calls that older C libraries
 Instruction = tuple[int, int, int, int]
 
 
-def build(machine: str, read_only: bool = False) -> bytes:
-    """Make the filter: a binary search over call numbers.
+def build_server(machine: str) -> bytes:
+    """Make the filter of the fork server: a binary search over call numbers.
 
     The kernel tries a filter on every number when it is installed, so a search makes that cheaper than a list.
 
@@ -135,8 +147,6 @@ def build(machine: str, read_only: bool = False) -> bytes:
     ----------
     machine
         ``x86_64`` or ``aarch64``.
-    read_only
-        Refuse to open files for writing (for machines where neither Landlock nor a root of our own does).
 
     Raises
     ------
@@ -145,19 +155,17 @@ def build(machine: str, read_only: bool = False) -> bytes:
 
     Examples
     --------
-    >>> 100 < len(build("x86_64")) // 8 < 400
+    >>> 100 < len(build_server("x86_64")) // 8 < 400
     True
     """
     audit, numbers = TABLES[machine]
+    always = (*_ALWAYS, *_OPENING, *_SERVER)
     actions: dict[int, list[Instruction]] = {
-        numbers[name]: [(_RET, 0, 0, _ALLOW)] for name in _ALWAYS if name in numbers
+        numbers[name]: [(_RET, 0, 0, _ALLOW)] for name in always if name in numbers
     }
     for name, rules in _SOMETIMES.items():
         if name in numbers:
             actions[numbers[name]] = _conditions(rules)
-    for name, position in _OPENING.items():
-        if name in numbers:
-            actions[numbers[name]] = _conditions((Rule(position, (0,), _OPEN_FLAGS),) if read_only else ())
     actions[_CLONE3] = [(_RET, 0, 0, _ENOSYS)]
     steps: list[tuple[int, list[Instruction]]] = []
     for number in range(max(actions) + 2):
@@ -165,7 +173,41 @@ def build(machine: str, read_only: bool = False) -> bytes:
         if not steps or steps[-1][1] != action:
             steps.append((number, action))
     head = [(_LD, 0, 0, _ARCH), (_JEQ, 1, 0, audit), (_RET, 0, 0, _KILL), (_LD, 0, 0, _NR)]
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in head + _search(steps))
+    return _pack(head + _search(steps))
+
+
+def build_child(machine: str, read_only: bool = False) -> bytes:
+    """Make the filter that a child adds: it refuses what only the fork server may do, and leaves the rest to the other.
+
+    Parameters
+    ----------
+    machine
+        ``x86_64`` or ``aarch64``.
+    read_only
+        Refuse to open files for writing (for machines where neither Landlock nor a root of our own does).
+
+    Examples
+    --------
+    >>> len(build_child("aarch64")) < len(build_server("aarch64")) / 4
+    True
+    """
+    numbers = TABLES[machine][1]
+    refused = [(_RET, 0, 0, _EPERM)]
+    actions = {
+        numbers[name]: _conditions(rules) if rules else refused for name, rules in _SERVER.items() if name in numbers
+    }
+    if read_only:
+        for name, position in _OPENING.items():
+            if name in numbers:
+                actions[numbers[name]] = _conditions((Rule(position, (0,), _OPEN_FLAGS),))
+    code: list[Instruction] = [(_LD, 0, 0, _NR)]
+    for number, action in sorted(actions.items()):
+        code += [(_JEQ, 0, len(action), number), *action]
+    return _pack([*code, (_RET, 0, 0, _ALLOW)])
+
+
+def _pack(code: Sequence[Instruction]) -> bytes:
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
 def prepare(filter_program: bytes) -> Callable[[], None]:
@@ -175,12 +217,10 @@ def prepare(filter_program: bytes) -> Callable[[], None]:
     """
     buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
     header = struct.pack("HxxxxxxP", len(filter_program) // 8, ctypes.addressof(buffer))
-    keep = buffer, ctypes.create_string_buffer(header, len(header))
-    address = ctypes.addressof(keep[1])
 
     def install() -> None:
-        assert keep
-        libc.fast_prctl(_SET_SECCOMP, _FILTER, address)
+        assert buffer
+        libc.fast_prctl(_SET_SECCOMP, _FILTER, header)
 
     return install
 

@@ -6,52 +6,49 @@ upon which it kills the zygote (and with it, through the pid namespace, everythi
 
 from __future__ import annotations
 
+import _sitebuiltins
+import _socket
+import builtins
 import contextlib
 import fcntl
 import importlib
-import json
 import os
 import select
 import signal
-import site
-import socket
 import sys
-import traceback
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["main"]
+from . import wire
+from .modules import COMMON, LIBRARY
 
-# What contest programs import: loaded once, shared by every fork.
-PRELOADED = (
-    "array ast bisect cmath collections.abc contextlib copy dataclasses datetime decimal enum fractions functools "
-    "hashlib heapq io itertools json math numbers operator os queue random re statistics string struct textwrap "
-    "threading time typing unicodedata "
-    "binascii zlib"  # of `prelude`
-).split()
+__all__ = ["main"]
 
 _LAZY = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}  # what a package loads at its first use alone
 
 
-def main(control_fd: int, configuration: str) -> None:
+def main(control_fd: int, without: str, library: str, *packages: str) -> None:
     """Set up and serve; never returns.
 
     Parameters
     ----------
     control_fd
         Number of the socket to the `Worker`.
-    configuration
-        JSON: ``without`` (names of layers to leave out) and ``packages`` (what to import beyond the standard
-        library: name -> folder).
+    without
+        Names of layers to leave out, with commas between.
+    library
+        Not empty: load `LIBRARY` too.
+    packages
+        What to import beyond the standard library: ``name=folder``.
     """
-    control = socket.socket(fileno=_move(control_fd))
-    setup = json.loads(configuration)
+    control = _socket.socket(fileno=_move(control_fd))
     os.environ.clear()
     sys.stderr = open(_move(2), "w", buffering=1)  # noqa: SIM115 - the log of this process, for ever
     if sys.platform == "linux":
         from .walls import LinuxWalls as Walls
     else:
         from .walls import Walls  # type: ignore[assignment]
-    walls = Walls(setup["without"])
+    walls = Walls(without.split(","))
     walls.before_fork()
     alive_read, alive_write = (_move(number) for number in os.pipe())
     pid = os.fork()
@@ -60,9 +57,10 @@ def main(control_fd: int, configuration: str) -> None:
         _guard(pid, control, alive_read)
     os.close(alive_read)
     try:
-        _become_zygote(control, setup, walls)
+        names = [*COMMON, *(LIBRARY if library else ())]
+        _become_zygote(control, names, dict(package.split("=", 1) for package in packages), walls)
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
     os._exit(1)
 
 
@@ -73,7 +71,7 @@ def _move(number: int) -> int:
     return moved
 
 
-def _guard(pid: int, control: socket.socket, alive: int) -> None:
+def _guard(pid: int, control: _socket.socket, alive: int) -> None:
     poll = select.poll()
     poll.register(control.fileno(), 0)
     poll.register(alive, 0)
@@ -108,20 +106,20 @@ def _import_alone(name: str, folder: str) -> None:
             del os.environ[variable]
 
 
-def _become_zygote(control: socket.socket, setup: dict[str, Any], walls: Any) -> None:
+def _become_zygote(control: _socket.socket, names: list[str], packages: Mapping[str, str], walls: Any) -> None:
     from .zygote import Zygote
 
     sys.path[:] = [path for path in sys.path if os.path.isdir(path)][1:]  # not ours
-    site.setquit()  # exit() and quit(), which contest programs call
-    for name in PRELOADED:
+    for name in ("exit", "quit"):  # contest programs call them; the module `site`, left out, would add them
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    for name in names:
         importlib.import_module(name)
-    for name, folder in setup["packages"].items():
+    for name, folder in packages.items():
         _import_alone(name, folder)
     own_memory = _address_space()
-    confine_child = walls.build(setup["packages"].values())
-    zygote = Zygote(control, confine_child, walls.own_user, own_memory, walls.sweep)
-    hello = json.dumps({"layers": walls.layers}).encode()
-    control.sendall(len(hello).to_bytes(8, "little") + hello)
+    confine_child = walls.build(packages.values())
+    zygote = Zygote(control, confine_child, walls.own_user, own_memory, walls.sweep, walls.rehearse)
+    control.sendall(wire.pack_layers(walls.layers))
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
         del sys.modules[name]
     zygote.serve()

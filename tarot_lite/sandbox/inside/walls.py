@@ -30,6 +30,8 @@ class Walls:
         """Whether the zygote runs under a user of its own."""
         self.sweep: Callable[[], None] | None = None
         """Ends what a program left running."""
+        self.rehearse: Callable[[], None] = _nothing
+        """Goes the way of what each child calls, and changes nothing."""
 
     def before_fork(self) -> None:
         """What must be done before the zygote is forked off."""
@@ -109,13 +111,17 @@ class LinuxWalls(Walls):
         reason = "left out"
         if "seccomp" not in self._without:
             try:
-                install = seccomp.prepare(seccomp.build(libc.MACHINE, read_only=not (has_root or has_landlock)))
+                guard_server = seccomp.prepare(seccomp.build_server(libc.MACHINE))
+                install = seccomp.prepare(seccomp.build_child(libc.MACHINE, read_only=not (has_root or has_landlock)))
 
                 def confine() -> None:
                     privileges.show_memory()  # to itself: /proc/self/fd
                     install()
 
-                reason = _try_filter(confine)
+                reason = _try_filter(guard_server, confine)
+                if not reason:
+                    guard_server()
+                    self.rehearse = privileges.ask_about_memory
             except KeyError:
                 reason = f"no table for {libc.MACHINE}"
         if not self._note("seccomp", reason, libc.MACHINE):
@@ -173,15 +179,20 @@ def readable_paths(packages: Iterable[str]) -> list[str]:
     return sorted(paths)
 
 
+def _nothing() -> None:
+    pass
+
+
 def _lead_a_group() -> None:
     os.setpgid(0, 0)
 
 
-def _try_filter(confine: Callable[[], None]) -> str:
-    """Install the filter in a fork and make a call that it forbids; returns "" or why it does not hold."""
+def _try_filter(guard_server: Callable[[], None], confine: Callable[[], None]) -> str:
+    """Install the filters in a fork and make a call that it forbids; returns "" or why it does not hold."""
     pid = os.fork()
     if pid == 0:
         try:
+            guard_server()
             confine()
         except OSError as error:
             os._exit(min(error.errno or 1, 100))

@@ -8,7 +8,17 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["STATUSES", "Outcome", "Request", "pack_outcomes", "pack_request", "unpack_outcomes", "unpack_request"]
+__all__ = [
+    "STATUSES",
+    "Outcome",
+    "Request",
+    "pack_layers",
+    "pack_outcomes",
+    "pack_request",
+    "unpack_layers",
+    "unpack_outcomes",
+    "unpack_request",
+]
 
 STATUSES = ("passed", "exception", "timeout", "memory_exceeded", "output_exceeded", "signal")
 """Verdicts that the inside can give; on the wire they are an index into this tuple."""
@@ -42,6 +52,26 @@ class Outcome(NamedTuple):
     error: bytes
     cpu_seconds: float
     wall_seconds: float
+
+
+def pack_layers(layers: Sequence[tuple[str, bool, str]]) -> bytes:
+    """Serialise which layers a worker got (name, whether it stands, detail), their length first.
+
+    Examples
+    --------
+    >>> layers = [("rlimits", True, ""), ("landlock", False, "version\\t0")]
+    >>> unpack_layers(pack_layers(layers)[LENGTH.size:])
+    [('rlimits', True, ''), ('landlock', False, 'version 0')]
+    """
+    rows = [(name, "yes" if stands else "no", detail) for name, stands, detail in layers]
+    body = "\n".join("\t".join(" ".join(text.split()) for text in row) for row in rows).encode()
+    return LENGTH.pack(len(body)) + body
+
+
+def unpack_layers(body: bytes) -> list[tuple[str, bool, str]]:
+    """The inverse of `pack_layers`, without the length."""
+    rows = [line.split("\t") for line in body.decode().split("\n")]
+    return [(name, stands == "yes", detail) for name, stands, detail in rows]
 
 
 def pack_request(request: Request) -> bytes:

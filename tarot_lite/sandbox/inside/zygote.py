@@ -6,6 +6,7 @@ end of its socket closes.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import ctypes
 import gc
@@ -14,7 +15,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -44,15 +44,18 @@ class Zygote:
         Bytes of address space that the zygote itself takes, which do not count as a program's.
     sweep
         Called after a child's end to end whatever it left running; None where it cannot start a process.
+    rehearse
+        Called in preparation: does what `confine_child` does, without effect.
     """
 
     def __init__(
         self,
-        control: socket.socket,
+        control: _socket.socket,
         confine_child: Callable[[], None],
         own_user: bool,
         own_memory: int,
         sweep: Callable[[], None] | None,
+        rehearse: Callable[[], None],
     ) -> None:
         self._own_memory = own_memory
         self._control = control
@@ -70,11 +73,11 @@ class Zygote:
         self._fork = _plain_fork()
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_NPROC)
         self._hard = {kind: resource.getrlimit(kind)[1] for kind in kinds}
-        child.warm_up()
         self._snapshots = child.take_snapshots()
+        child.warm_up(rehearse, self._snapshots)
         self._pid = 0
         self._dying: list[int] = []
-        self._channel: socket.socket | None = None
+        self._channel: _socket.socket | None = None
         self._cpu_before = 0.0
         self._is_ready = self._was_confined = False
         child.seed_random()
@@ -82,6 +85,7 @@ class Zygote:
     def serve(self) -> NoReturn:
         """Answer requests for ever."""
         gc.collect()
+        _give_back_free_memory()
         gc.freeze()
         while True:
             self._reap(wait=not select.select([self._control], [], [], 0)[0])  # nobody waits: be tidy
@@ -133,7 +137,6 @@ class Zygote:
             started = time.monotonic()
             if self._pid and self._is_ready:
                 _refill(text)
-                self._cpu_before = _cpu_clock(self._pid)
                 assert self._channel is not None
                 with contextlib.suppress(OSError):  # a child that said it was ready and went away
                     self._channel.send(b"+" if more else b".")
@@ -142,7 +145,8 @@ class Zygote:
             message, limit = self._watch(request, started)
             self._is_ready = message[:1] == child.CLEAN and not limit
             if message[:1] in (child.CLEAN, child.ENDED) and _LINUX:  # killed and reaped after the answer was sent
-                cpu, status = _cpu_clock(self._pid) - self._cpu_before, None
+                used = _cpu_clock(self._pid)
+                cpu, status, self._cpu_before = used - self._cpu_before, None, used
             else:
                 cpu, status = self._kill()
                 if not self._was_confined and not limit:
@@ -167,14 +171,13 @@ class Zygote:
             os.close(file)
         if text:
             _write_all(0, text)
-            os.lseek(0, 0, os.SEEK_SET)
-        ours, theirs = socket.socketpair()
+        ours, theirs = _socket.socketpair()
         self._cpu_before = 0.0
+        limits = self._limits(request)
         pid = self._fork()
         if pid == 0:
-            confine = lambda: self._limit(request)  # noqa: E731
             child.serve(
-                request.program, theirs.fileno(), self._started[1], confine, self._snapshots, request.memory, more
+                request.program, theirs.fileno(), self._started[1], limits, self._confine_child, self._snapshots, more
             )
         theirs.close()
         self._pid, self._channel = pid, ours
@@ -182,21 +185,20 @@ class Zygote:
         if self._dying:
             self._reap(wait=False)
 
-    def _limit(self, request: wire.Request) -> None:
-        """Run in the child: everything that this request wants limited."""
-        total = math.ceil(request.cpu_seconds * len(request.inputs)) + 1
+    def _limits(self, request: wire.Request) -> list[tuple[int, tuple[int, int]]]:
+        """What the child has to set, worked out before it is forked."""
         limits = [
             (resource.RLIMIT_AS, self._own_memory + request.memory),
             (resource.RLIMIT_FSIZE, request.output + 1),
-            (resource.RLIMIT_CPU, total),
+            (resource.RLIMIT_CPU, math.ceil(request.cpu_seconds * len(request.inputs)) + 1),
         ]
         if self._own_user:
             limits.append((resource.RLIMIT_NPROC, request.processes + 2))
-        for kind, value in limits:
-            hard = self._hard[kind]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
-        self._confine_child()
+        hard = self._hard
+        lowest = [
+            (kind, value if hard[kind] == resource.RLIM_INFINITY else min(value, hard[kind])) for kind, value in limits
+        ]
+        return [(kind, (value, value)) for kind, value in lowest]
 
     def _watch(self, request: wire.Request, started: float) -> tuple[bytes, str]:
         """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any."""
@@ -275,18 +277,18 @@ def _explain(message: bytes, limit: str, status: int | None, request: wire.Reque
 
 def _refill(text: bytes) -> None:
     """Give the waiting child its next input and an empty output file (it shares the descriptions)."""
-    for number in (0, 1):
-        os.ftruncate(number, 0)
-        os.lseek(number, 0, os.SEEK_SET)
+    os.ftruncate(1, 0)
+    os.lseek(1, 0, os.SEEK_SET)
     if text:
         _write_all(0, text)
-        os.lseek(0, 0, os.SEEK_SET)
+    os.ftruncate(0, len(text))
+    os.lseek(0, 0, os.SEEK_SET)
 
 
 def _write_all(number: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(number, view) :]
+    written = os.pwrite(number, data, 0)
+    while written < len(data):
+        written += os.pwrite(number, memoryview(data)[written:], written)
 
 
 def _anonymous_file() -> int:
@@ -306,6 +308,12 @@ def _cpu_clock(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid() returns
     except OSError:
         return 0.0
+
+
+def _give_back_free_memory() -> None:
+    """Hand pages that nothing uses to the kernel, so that no fork copies their entries (where the C library can)."""
+    if _LINUX and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _plain_fork() -> Callable[[], int]:
