@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tarot_lite.sandbox import Limits
 
-QUICK = Limits(cpu_seconds=0.5, wall_seconds=2, memory_mb=256, output_kb=64)
+QUICK = Limits(cpu_seconds=0.5, wall_seconds=60, memory_mb=256, output_kb=64)
+"""A short limit on CPU time alone: a short one on the clock would make verdicts depend on how busy the machine is."""
+BRIEF = replace(QUICK, wall_seconds=2)
+"""For programs that sleep."""
 
 
 def descendants(pid: int | None = None) -> list[int]:

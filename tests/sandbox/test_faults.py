@@ -122,8 +122,8 @@ def test_no_orphan_is_left_when_the_owner_ends(number: int, repository: Path) ->
     with subprocess.Popen([sys.executable, "-c", program], cwd=repository, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         owner.stdout.readline()
+        assert wait_until(lambda: len(descendants(owner.pid)) == 6)  # guard, zygote and child of two workers
         inside = descendants(owner.pid)
-        assert len(inside) == 6  # guard, zygote and child of two workers
         owner.send_signal(number)
         if number == signal.SIGINT:
             time.sleep(0.2)

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sandbox_helpers import BRIEF, QUICK
 
 from tarot_lite.judging import Comparison, Verdict
 from tarot_lite.problems import Form, Problem, TestCase, Tier
@@ -41,7 +42,7 @@ def verdicts(runs: list[Execution]) -> list[str]:
     ],
 )
 def test_each_end_has_its_own_verdict(sandbox: Sandbox, program: str, verdict: str, error: str) -> None:
-    runs = sandbox.run(program, ["a", "b"])
+    runs = sandbox.run(program, ["a", "b"], BRIEF if "sleep" in program else QUICK)
     assert verdicts(runs) == [verdict] * 2
     assert all(error in run.error for run in runs), runs
 

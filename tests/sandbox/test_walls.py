@@ -75,6 +75,34 @@ def test_level_from_layers() -> None:
     assert "NOT ISOLATED" in str(weak)
 
 
+SEARCH = """
+import re
+for line in open("/proc/self/maps"):
+    low, high = (int(word, 16) for word in line.split()[0].split("-"))
+    if "rw" in line and "vvar" not in line:
+        with open("/proc/self/mem", "rb", 0) as memory:
+            memory.seek(low)
+            found = set(re.findall(rb"trace-of-[a-z]+-[0-9a-f]{8}", memory.read(high - low)))
+            if found:
+                print(found)
+print("searched")
+"""
+
+
+def test_nothing_of_earlier_programs_is_left_in_memory() -> None:
+    """Their texts, inputs, outputs and errors, small and large: an output may be the answer that a later one needs."""
+    with Sandbox(workers=1) as box:
+        for number in range(40):
+            name = f"-{number:08x}"
+            padding = "x" * (number % 4 * 100_000)
+            program = f"# trace-of-program{name} {padding}\nprint('trace-of-output{name}', input())"
+            program += f"\nraise ValueError('trace-of-error{name}')"
+            box.run(program, [f"trace-of-input{name} {padding}"] * 2)
+        box.run("print(1)", [""])
+        assert box.run(SEARCH, [""])[0].stdout == "searched\n"
+        assert "trace-of-own-00000000" in box.run(SEARCH + "# trace-of-own-00000000", [""])[0].stdout  # it does search
+
+
 STRANGER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
 
 

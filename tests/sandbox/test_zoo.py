@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import LEVELS, Limits, Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Attack, Stage
 
-LIMITS = Limits(cpu_seconds=0.3, wall_seconds=0.8, memory_mb=256, output_kb=64)
+BRIEF = Limits(cpu_seconds=0.8, wall_seconds=1.5, memory_mb=256, output_kb=64)
+LIMITS = replace(BRIEF, wall_seconds=60)  # on a busy machine the clock would end attacks that fail for other reasons
+SLEEPERS = {"sleep", "all exceptions caught", "threads left running", "writing to the sandbox's channel"}
 
 
 def resources() -> tuple[int, set[str], set[int]]:
@@ -41,7 +44,9 @@ def test_attack_fails_and_leaves_nothing(box: Sandbox, stage: Stage, attack: Att
     assert before.passed
     assert wait_until(lambda: len(descendants()) == 4)  # two guards, two zygotes
     descriptors, files, processes = resources()
+    box.limits = BRIEF if attack.name in SLEEPERS else LIMITS
     [result] = box.judge(problem, attack.program(stage))
+    box.limits = LIMITS
     assert result.verdict in attack.verdicts, result.execution
     assert "LEAK" not in result.execution.stdout, result.execution
     assert stage.answer not in result.execution.stdout
@@ -60,22 +65,22 @@ def test_the_zoo_is_large_and_its_names_are_unique() -> None:
     assert all(Verdict.PASSED not in attack.verdicts for attack in ATTACKS)
 
 
+def _attack_then_honest(source: str) -> str:
+    return f"text = input()\nif text == 'attack':\n    exec({source!r}, globals())\nelse:\n    print(text)"
+
+
 def test_attacks_on_one_test_leave_the_next_test_right(stage: Stage) -> None:
     """Each attack runs on the first of two tests; on the second the program is honest, and must be judged right."""
     wrong = []
-    with Sandbox(workers=2, limits=Limits(cpu_seconds=0.3, wall_seconds=0.6, memory_mb=256)) as box:
+    with Sandbox(workers=2) as box:
         if not box.report().reaches("landlock"):
             pytest.skip(f"this machine only gives the level {box.report().level}")
-        jobs = []
-        for attack in ATTACKS:
-            body = repr(attack.program(stage))
-            jobs.append(
-                (
-                    f"text = input()\nif text == 'attack':\n    exec({body}, globals())\nelse:\n    print(text)",
-                    ["attack", "x"],
-                )
-            )
-        for attack, runs in zip(ATTACKS, box.run_many(jobs), strict=True):
+        done = []
+        for limits, asleep in ((LIMITS, False), (BRIEF, True)):
+            attacks = [attack for attack in ATTACKS if (attack.name in SLEEPERS) is asleep]
+            jobs = [(_attack_then_honest(attack.program(stage)), ["attack", "x"]) for attack in attacks]
+            done += zip(attacks, box.run_many(jobs, limits=limits), strict=True)
+        for attack, runs in done:
             if "import os\nfor number in range(3, 300)" in attack.source:
                 assert runs[1].verdict is not Verdict.SANDBOX_FAILURE
                 continue  # it lies on the sandbox's own channel, and may harm its own next test
@@ -93,7 +98,12 @@ def test_the_zoo_fails_with_fewer_layers(stage: Stage, left_out: list[str]) -> N
         if not report.reaches("seccomp"):
             pytest.skip(f"this machine only gives the level {report.level}")
         attacks = [attack for attack in ATTACKS if report.reaches(attack.level)]
-        results = box.judge_many((problem, attack.program(stage)) for attack in attacks)
+        attacks.sort(key=lambda attack: attack.name in SLEEPERS)
+        awake = [attack for attack in attacks if attack.name not in SLEEPERS]
+        results = box.judge_many((problem, attack.program(stage)) for attack in awake)
+        box.limits = BRIEF
+        results += box.judge_many((problem, attack.program(stage)) for attack in attacks[len(awake) :])
+        box.limits = LIMITS
         assert box.judge(problem, f"print({stage.answer!r})")[0].passed
     for attack, [result] in zip(attacks, results, strict=True):
         assert result.verdict in attack.verdicts, (attack.name, result.execution)

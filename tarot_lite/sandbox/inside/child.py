@@ -176,7 +176,6 @@ def seed_random() -> None:
 
 
 def serve(
-    program: bytes,
     channel: int,
     started: int,
     limits: Sequence[tuple[int, tuple[int, int]]],
@@ -184,12 +183,12 @@ def serve(
     snapshots: Snapshots,
     more: bool,
 ) -> NoReturn:
-    """Run `program` until the zygote has no more tests.  Never returns; called right after the fork.
+    """Run the program that lies in descriptor 1 until the zygote has no more tests.
+
+    Never returns; called right after the fork.
 
     Parameters
     ----------
-    program
-        UTF-8 source.
     channel
         Descriptor of this child's end of the channel.
     started
@@ -204,6 +203,7 @@ def serve(
         Whether further tests follow the first.
     """
     try:
+        program = _take_program()
         _place(channel, started)
         _confine(limits, confine, _FIRST_FREE)
     except BaseException as error:
@@ -225,6 +225,13 @@ def serve(
         os._exit(0)
     except BaseException:  # the program broke something that we need, such as a descriptor
         os._exit(70)
+
+
+def _take_program() -> bytes:
+    """Read the source and leave the file empty, for output."""
+    program = os.pread(1, os.fstat(1).st_size, 0)
+    os.ftruncate(1, 0)
+    return program
 
 
 def _place(channel: int, started: int) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 __all__ = [
+    "LENGTH",
+    "OUTCOME",
     "STATUSES",
     "Outcome",
     "Request",
     "pack_layers",
-    "pack_outcomes",
     "pack_request",
     "unpack_layers",
     "unpack_outcomes",
@@ -26,16 +27,18 @@ STATUSES = ("passed", "exception", "timeout", "memory_exceeded", "output_exceede
 LENGTH = struct.Struct("<Q")
 """Comes before every message."""
 
+OUTCOME = struct.Struct("<BddII")
+"""Comes before an outcome's output and error text: index of its status, CPU and wall seconds, and their two lengths."""
+
 _REQUEST = struct.Struct("<IIddQQIB")
-_OUTCOME = struct.Struct("<BddII")
 _SIZE = struct.Struct("<I")
 
 
 class Request(NamedTuple):
     """One program with all its inputs, and the limits to run it under (sizes in bytes, times in seconds)."""
 
-    program: bytes
-    inputs: list[bytes]
+    program: bytes | memoryview
+    inputs: list[bytes | memoryview]
     cpu_seconds: float
     wall_seconds: float
     memory: int
@@ -89,41 +92,31 @@ def pack_request(request: Request) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
-def unpack_request(body: bytes) -> Request:
-    """The inverse of `pack_request`, without the length."""
+def unpack_request(body: bytes | memoryview) -> Request:
+    """The inverse of `pack_request`, without the length; texts are parts of `body`, not copies, if that is a memory view."""
     length, count, cpu, wall, memory, output, processes, fresh = _REQUEST.unpack_from(body)
     sizes = struct.unpack_from(f"<{count}I", body, _REQUEST.size)
     start = _REQUEST.size + count * _SIZE.size
     program = body[start : start + length]
     start += length
-    inputs = []
+    inputs: list[bytes | memoryview] = []
     for size in sizes:
         inputs.append(body[start : start + size])
         start += size
     return Request(program, inputs, cpu, wall, memory, output, processes, bool(fresh))
 
 
-def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
-    """Serialise outcomes, their length first.
+def unpack_outcomes(body: bytes) -> Iterator[Outcome]:
+    """Take apart what a fork server answers, without the length.
 
     Examples
     --------
-    >>> outcome = Outcome("passed", b"4", b"", 0.25, 0.5)
-    >>> list(unpack_outcomes(pack_outcomes([outcome])[LENGTH.size:])) == [outcome]
-    True
+    >>> list(unpack_outcomes(OUTCOME.pack(0, 0.25, 0.5, 1, 0) + b"4"))
+    [Outcome(status='passed', stdout=b'4', error=b'', cpu_seconds=0.25, wall_seconds=0.5)]
     """
-    parts: list[bytes] = []
-    for status, stdout, error, cpu, wall in outcomes:
-        parts += _OUTCOME.pack(STATUSES.index(status), cpu, wall, len(stdout), len(error)), stdout, error
-    body = b"".join(parts)
-    return LENGTH.pack(len(body)) + body
-
-
-def unpack_outcomes(body: bytes) -> Iterator[Outcome]:
-    """The inverse of `pack_outcomes`, without the length."""
     at = 0
     while at < len(body):
-        status, cpu, wall, stdout, error = _OUTCOME.unpack_from(body, at)
-        at += _OUTCOME.size
+        status, cpu, wall, stdout, error = OUTCOME.unpack_from(body, at)
+        at += OUTCOME.size
         yield Outcome(STATUSES[status], body[at : at + stdout], body[at + stdout : at + stdout + error], cpu, wall)
         at += stdout + error

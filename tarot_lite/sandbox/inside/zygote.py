@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from . import child, wire
+from . import child, private, wire
 
 __all__ = ["Zygote"]
 
@@ -80,6 +80,9 @@ class Zygote:
         self._channel: _socket.socket | None = None
         self._cpu_before = 0.0
         self._is_ready = self._was_confined = False
+        self._incoming = private.block()
+        self._message = private.block(2048)
+        self._answer = private.Answer(control)
         child.seed_random()
 
     def serve(self) -> NoReturn:
@@ -89,50 +92,50 @@ class Zygote:
         gc.freeze()
         while True:
             self._reap(wait=not select.select([self._control], [], [], 0)[0])  # nobody waits: be tidy
-            request = wire.unpack_request(self._receive())
-            self._answer(request)
+            self._serve_one(self._receive())
 
-    def _receive(self) -> bytes:
-        (length,) = wire.LENGTH.unpack(self._receive_exactly(wire.LENGTH.size))
-        return self._receive_exactly(length)
+    def _receive(self) -> wire.Request:
+        self._receive_into(self._incoming[: wire.LENGTH.size])
+        (length,) = wire.LENGTH.unpack_from(self._incoming)
+        body = self._incoming if length <= len(self._incoming) else private.block(length)
+        self._receive_into(body[:length])
+        return wire.unpack_request(body)
 
-    def _receive_exactly(self, length: int) -> bytes:
-        parts = []
-        while length:
-            part = self._control.recv(min(length, 1 << 20))
-            if not part:
+    def _receive_into(self, view: memoryview) -> None:
+        while view:
+            count = self._control.recv_into(view)
+            if not count:
                 self._leave()
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
+            view = view[count:]
 
     def _leave(self) -> NoReturn:
         self._kill()
         os._exit(0)
 
-    def _answer(self, request: wire.Request) -> None:
-        outcomes: list[wire.Outcome] = []
+    def _serve_one(self, request: wire.Request) -> None:
         last_sent = time.monotonic()
         count = len(request.inputs)
-        index = 0
-        while index < count:
-            text = request.inputs[index]
+        for index, text in enumerate(request.inputs):
             more = index + 1 < count and not request.fresh
-            outcome, is_compile_error = self._test(request, text, more)
-            index += 1
-            outcomes.append(outcome)
+            verdict, error, cpu, wall, size, is_compile_error = self._test(request, text, more)
+            for _ in range(count - index if is_compile_error else 1):
+                self._answer.add(verdict, error, cpu, wall, size)
             if is_compile_error:
-                outcomes += [outcome] * (count - index)
                 break
             if time.monotonic() - last_sent > _QUIET_SECONDS:
-                self._control.sendall(wire.pack_outcomes(outcomes))
-                outcomes, last_sent = [], time.monotonic()
-        if outcomes:
-            self._control.sendall(wire.pack_outcomes(outcomes))
+                self._answer.send()
+                last_sent = time.monotonic()
+        self._answer.send()
         self._kill(wait=False)
 
-    def _test(self, request: wire.Request, text: bytes, more: bool) -> tuple[wire.Outcome, bool]:
-        """Run one test, in the child at hand or in a new one; the flag says that the program does not compile."""
+    def _test(
+        self, request: wire.Request, text: bytes | memoryview, more: bool
+    ) -> tuple[str, bytes | memoryview, float, float, int, bool]:
+        """Run one test, in the child at hand or in a new one.
+
+        Returns verdict, error, CPU and wall seconds, size of the output worth sending, and whether the program does
+        not compile.
+        """
         for attempt in (1, 2):
             started = time.monotonic()
             if self._pid and self._is_ready:
@@ -143,42 +146,41 @@ class Zygote:
             else:
                 self._spawn(request, text, more)
             message, limit = self._watch(request, started)
-            self._is_ready = message[:1] == child.CLEAN and not limit
-            if message[:1] in (child.CLEAN, child.ENDED) and _LINUX:  # killed and reaped after the answer was sent
+            self._is_ready = bytes(message[:1]) == child.CLEAN and not limit
+            if (
+                bytes(message[:1]) in (child.CLEAN, child.ENDED) and _LINUX
+            ):  # killed and reaped after the answer was sent
                 used = _cpu_clock(self._pid)
                 cpu, status, self._cpu_before = used - self._cpu_before, None, used
             else:
                 cpu, status = self._kill()
                 if not self._was_confined and not limit:
-                    raise RuntimeError(f"a child could not be confined: {message[1:].decode(errors='replace')}")
+                    raise RuntimeError(f"a child could not be confined: {bytes(message[1:]).decode(errors='replace')}")
             was_killed = status is not None and not message and not limit and os.WIFSIGNALED(status)
             if not (was_killed and attempt == 1 and os.WTERMSIG(status or 0) == signal.SIGKILL):
                 break  # else it was not our doing: perhaps the machine ran out of memory
         wall = time.monotonic() - started
         verdict, error = _explain(message, limit, status, request)
         size = os.fstat(1).st_size
-        output = os.pread(1, min(size, request.output + 1), 0) if size else b""
         if size > request.output:
             verdict, error = "output_exceeded", f"wrote more than {request.output} bytes".encode()
-            output = output[:_KEPT_OF_EXCEEDED]
-        return wire.Outcome(verdict, output, error, cpu, wall), message[1:2] == b"s"
+            size = min(size, _KEPT_OF_EXCEEDED)
+        return verdict, error, cpu, wall, size, bytes(message[1:2]) == b"s"
 
-    def _spawn(self, request: wire.Request, text: bytes, more: bool) -> None:
+    def _spawn(self, request: wire.Request, text: bytes | memoryview, more: bool) -> None:
         self._kill(wait=False)
         for number in (0, 1):
             file = _anonymous_file()
             os.dup2(file, number)
             os.close(file)
-        if text:
-            _write_all(0, text)
+        _write_all(0, text)
+        _write_all(1, request.program)  # the child takes it out before it starts
         ours, theirs = _socket.socketpair()
         self._cpu_before = 0.0
         limits = self._limits(request)
         pid = self._fork()
         if pid == 0:
-            child.serve(
-                request.program, theirs.fileno(), self._started[1], limits, self._confine_child, self._snapshots, more
-            )
+            child.serve(theirs.fileno(), self._started[1], limits, self._confine_child, self._snapshots, more)
         theirs.close()
         self._pid, self._channel = pid, ours
         self._poll.register(ours.fileno(), select.POLLIN)
@@ -200,26 +202,29 @@ class Zygote:
         ]
         return [(kind, (value, value)) for kind, value in lowest]
 
-    def _watch(self, request: wire.Request, started: float) -> tuple[bytes, str]:
+    def _watch(self, request: wire.Request, started: float) -> tuple[memoryview, str]:
         """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any."""
         assert self._channel is not None
-        used, control = 0.0, self._control.fileno()
+        used, control, nothing = 0.0, self._control.fileno(), self._message[:0]
         while True:
             cpu_left = request.cpu_seconds - used
             wall_left = started + request.wall_seconds - time.monotonic()
             if cpu_left <= 0:
-                return b"", f"used more than {request.cpu_seconds:g} s of CPU time"
+                return nothing, f"used more than {request.cpu_seconds:g} s of CPU time"
             if wall_left <= 0:
-                return b"", f"took more than {request.wall_seconds:g} s by the clock, using {used:.2f} s of CPU time"
+                return (
+                    nothing,
+                    f"took more than {request.wall_seconds:g} s by the clock, using {used:.2f} s of CPU time",
+                )
             events = self._poll.poll(math.ceil(min(cpu_left, wall_left) * 1000) + 1)
             if any(number == control for number, _ in events):
                 self._leave()
             if events:
                 try:
-                    message = self._channel.recv(2048)
+                    count = self._channel.recv_into(self._message)
                 except ConnectionResetError:
-                    message = b""
-                return message, ""
+                    count = 0
+                return self._message[:count], ""
             used = _cpu_clock(self._pid) - self._cpu_before
 
     def _kill(self, wait: bool = True) -> tuple[float, int]:
@@ -257,14 +262,16 @@ class Zygote:
         self._dying = [pid for pid in self._dying if os.waitpid(pid, 0 if wait else os.WNOHANG)[0] == 0]
 
 
-def _explain(message: bytes, limit: str, status: int | None, request: wire.Request) -> tuple[str, bytes]:
+def _explain(
+    message: memoryview, limit: str, status: int | None, request: wire.Request
+) -> tuple[str, bytes | memoryview]:
     """Turn what was seen into a status and an error text."""
     if limit:
         return "timeout", limit.encode()
     if message:
-        kind, text = message[1:2], message[2:]
         known = {b"o": "passed", b"x": "exception", b"s": "exception", b"m": "memory_exceeded"}
-        return known.get(kind, "exception"), text if kind in known else b"wrote to the sandbox's own channel"
+        verdict = known.get(bytes(message[1:2]))
+        return (verdict, message[2:]) if verdict else ("exception", b"wrote to the sandbox's own channel")
     assert status is not None
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -275,20 +282,19 @@ def _explain(message: bytes, limit: str, status: int | None, request: wire.Reque
     return ("passed", b"") if code == 0 else ("exception", f"exit code {code}".encode())
 
 
-def _refill(text: bytes) -> None:
+def _refill(text: bytes | memoryview) -> None:
     """Give the waiting child its next input and an empty output file (it shares the descriptions)."""
     os.ftruncate(1, 0)
     os.lseek(1, 0, os.SEEK_SET)
-    if text:
-        _write_all(0, text)
+    _write_all(0, text)
     os.ftruncate(0, len(text))
     os.lseek(0, 0, os.SEEK_SET)
 
 
-def _write_all(number: int, data: bytes) -> None:
-    written = os.pwrite(number, data, 0)
+def _write_all(number: int, data: bytes | memoryview) -> None:
+    written = 0
     while written < len(data):
-        written += os.pwrite(number, memoryview(data)[written:], written)
+        written += os.pwrite(number, data[written:] if written else data, written)
 
 
 def _anonymous_file() -> int:
