@@ -31,6 +31,12 @@ _LONGEST_BATCH, _LARGEST_BATCH = 8, 1 << 15
 
 Job = tuple[str, tuple[str, ...]]
 
+
+def _any_of(names: Iterable[str]) -> str:
+    return rf"\b(?:{'|'.join(map(re.escape, names))})\b"
+
+
+_RARE = re.compile(_any_of(LIBRARY))
 _KINDS = ("common", "library", "packages")
 """Of workers: with the modules that most programs import, with the others too, with installed packages too."""
 
@@ -98,9 +104,7 @@ class Sandbox:
         self._without = frozenset(without)
         self._fresh = fresh_process
         self._packages = find_packages(packages)
-        self._mentions = {"library": re.compile(rf"import[^\n]*{_any_of(LIBRARY)}|from\s+{_any_of(LIBRARY)}")}
-        if self._packages:  # however a program gets at one
-            self._mentions = {"packages": re.compile(_any_of(self._packages))} | self._mentions
+        self._mention = re.compile(_any_of(self._packages)) if self._packages else None
         self._report: SandboxReport | None = None
         self._lock = threading.Lock()
         self._reset()
@@ -306,8 +310,12 @@ class Sandbox:
         return [list(map(_execution, answer)) for answer in answers]
 
     def _kind(self, program: str) -> str:
-        """Which kind of worker has loaded what a program mentions."""
-        return next((kind for kind, mention in self._mentions.items() if mention.search(program)), "common")
+        """Which kind of worker has loaded what a program mentions (packages) or imports (the library)."""
+        named = self._mention is not None and any(name in program for name in self._packages)  # quicker than to search
+        if named and self._mention is not None and self._mention.search(program):
+            return "packages"
+        imports = (line for line in program.split("\n") if "import" in line)
+        return "library" if any(map(_RARE.search, imports)) else "common"
 
     def _forget_after_fork(self) -> None:
         """After a fork of the owner, its workers are not ours to use."""
@@ -374,10 +382,6 @@ class Sandbox:
         finally:
             if bar is not None:
                 bar.close()
-
-
-def _any_of(names: Iterable[str]) -> str:
-    return rf"\b(?:{'|'.join(map(re.escape, names))})\b"
 
 
 def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
