@@ -55,7 +55,7 @@ def started(parent: Path) -> list[str]:
 
 
 def wait_for_cells(parent: Path, count: int) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if len(started(parent)) >= count:
             return
         time.sleep(0.1)
@@ -89,9 +89,11 @@ def test_a_dask_cluster_that_loses_a_worker_ends_with_the_same_numbers(
     parent = folder_of(tmp_path, go=False)
 
     def kill_one(pids: list[int]) -> None:
-        wait_for_cells(parent, 2)
-        os.kill(pids[0], signal.SIGKILL)
-        (parent / "go").touch()
+        try:
+            wait_for_cells(parent, 2)
+            os.kill(pids[0], signal.SIGKILL)
+        finally:
+            (parent / "go").touch()
 
     with LocalCluster(
         n_workers=2, threads_per_worker=1, resources={"GPU": 1}, dashboard_address=":0", silence_logs=50
@@ -123,7 +125,10 @@ def test_a_scheduler_that_does_not_answer_is_told_with_the_remedy(
     assert said in text and "start one by `dask scheduler`" in text and list(in_empty_folder.iterdir()) == []
 
 
-def test_a_cell_at_work_in_another_process_is_left_alone(small_cell: Path, tmp_path: Path) -> None:
+def test_a_cell_at_work_in_another_process_is_left_alone(
+    small_cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LOCK_WAIT", 0.5)
     parent = folder_of(tmp_path, go=False)
     script = f"""if True:
         from pathlib import Path

@@ -23,6 +23,8 @@ __all__ = ["STAGE", "Outcome", "run_cells", "state_of"]
 STAGE = "04_curriculum_grpo"
 """The stage that a cell runs."""
 
+_LOCK_WAIT = 30.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -157,7 +159,8 @@ def _run_cell(cell: Cell, overrides: dict[str, Any], notebook: Path | None = Non
         if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, settings):
             return Outcome(cell, "other version", 0.0)
         output.parent.mkdir(parents=True, exist_ok=True)
-        runs.take_lock(output.parent, f"cell {cell.name}")  # papermill would overwrite the notebook of one at work
+        # papermill would overwrite the notebook of one at work; the kernel of a killed worker needs a while to notice
+        runs.take_lock(output.parent, f"cell {cell.name}", wait=_LOCK_WAIT)
         runs.release_lock(output.parent)
         parameters = json.loads(json.dumps(overrides | cell.parameters))
         try:
