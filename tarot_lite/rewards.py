@@ -13,6 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,8 +141,10 @@ class TierReward:
     Progress is ``trainer_state.global_step / trainer_state.max_steps``.  Outside training (`evaluate`) all tiers
     count, as at progress 1.  Per batch these metrics are logged: ``tier/<tier>`` pass rate, ``signal/<tier>`` share
     of groups in which the tier tells completions apart, ``signal/reward`` the same for the reward in force,
-    ``suite`` share that passes everything, ``truncated``, ``no_code``, ``verdict/<verdict>``, ``phase``,
-    ``seconds/scoring``.
+    ``all_fail/<tier>`` share of groups in which no completion passes it (of ``reward``: earns anything),
+    ``part/<tier>`` mean reward that the tier gave, ``suite`` share that passes everything, ``truncated``, ``no_code``,
+    ``code_length`` mean characters of the code, ``verdict/<verdict>``, ``phase``, ``seconds/scoring`` (the sandbox's wall
+    time, whether anybody waited for it or not).
     """
 
     def __init__(
@@ -164,6 +167,27 @@ class TierReward:
         self.normalize = normalize
         self.max_tokens = max_tokens
         self.on_rollouts = on_rollouts
+        self._thread = ThreadPoolExecutor(1, "scoring")
+        self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
+
+    def begin(self, completions: Sequence[Any], problem_id: Sequence[str]) -> None:
+        """Start to run a batch of completions in the background; the call for the same batch then takes its verdicts."""
+        texts = [_text(completion) for completion in completions]
+        self._begun = (texts, list(problem_id), self._thread.submit(self._judge, texts, list(problem_id)))
+
+    def _judge(self, texts: Sequence[str], problem_id: Sequence[str]) -> _Judged:
+        problems = [self._problem(identifier) for identifier in problem_id]
+        codes = [self.extract(problem, text) for problem, text in zip(problems, texts, strict=True)]
+        started = time.perf_counter()
+        results = self.sandbox.judge_many(zip(problems, codes, strict=True))
+        return _Judged(codes, results, time.perf_counter() - started)
+
+    def _judged(self, texts: list[str], problem_id: list[str]) -> _Judged:
+        """Verdicts that were begun before, or that are made now."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[:2] == (texts, problem_id):
+            return begun[2].result()
+        return self._judge(texts, problem_id)
 
     def __call__(
         self,
@@ -178,13 +202,8 @@ class TierReward:
         step = trainer_state.global_step if trainer_state is not None else 0
         progress = step / trainer_state.max_steps if trainer_state is not None and trainer_state.max_steps else 1.0
         texts = [_text(completion) for completion in completions]
-        problems = [self._problem(identifier) for identifier in problem_id]
-        codes = [self.extract(problem, text) for problem, text in zip(problems, texts, strict=True)]
-
-        started = time.perf_counter()
-        results = self.sandbox.judge_many(zip(problems, codes, strict=True))
-        seconds = time.perf_counter() - started
-
+        judged = self._judged(texts, list(problem_id))
+        codes, results = judged.codes, judged.results
         rewards = [self.policy.reward(_passes(tests), progress, self.normalize) for tests in results]
         verdicts = [tier_verdicts(tests) for tests in results]
         lengths = [len(ids) for ids in completion_ids] if completion_ids is not None else [0] * len(texts)
@@ -192,8 +211,10 @@ class TierReward:
         if log_metric is not None:
             for name, value in self._metrics(verdicts, rewards, truncated, codes).items():
                 log_metric(name, value)
+            for name, value in self._parts(results, rewards, progress).items():
+                log_metric(name, value)
             log_metric("phase", float(self.policy.phase_at(progress)))
-            log_metric("seconds/scoring", seconds)
+            log_metric("seconds/scoring", judged.seconds)
         if self.on_rollouts is not None:
             phase = self.policy.phase_at(progress)
             rows = zip(problem_id, texts, codes, verdicts, rewards, truncated, strict=True)
@@ -217,18 +238,36 @@ class TierReward:
         codes: Sequence[str | None],
     ) -> dict[str, float]:
         count = len(rewards)
-        metrics = {"signal/reward": signal_share(rewards, self.group_size)}
+        metrics = {
+            "signal/reward": signal_share(rewards, self.group_size),
+            "all_fail/reward": _nothing_share(rewards, self.group_size),
+        }
         for tier in Tier:
             passed = [float(of[tier] is Verdict.PASSED) for of in verdicts if tier in of]
             metrics[f"tier/{tier.value}"] = sum(passed) / max(len(passed), 1)
             metrics[f"signal/{tier.value}"] = signal_share(passed, self.group_size)
+            metrics[f"all_fail/{tier.value}"] = _nothing_share(passed, self.group_size)
         metrics["suite"] = sum(all(v is Verdict.PASSED for v in of.values()) for of in verdicts) / count
         metrics["truncated"] = sum(truncated) / count
         metrics["no_code"] = sum(code is None for code in codes) / count
+        metrics["code_length"] = sum(len(code) for code in codes if code is not None) / max(
+            count - codes.count(None), 1
+        )
         seen = Counter(verdict for of in verdicts for verdict in of.values())
         for verdict in Verdict:
             metrics[f"verdict/{verdict.value}"] = seen[verdict] / max(seen.total(), 1)
         return metrics
+
+    def _parts(
+        self, results: Sequence[Sequence[TestResult]], rewards: Sequence[float], progress: float
+    ) -> dict[str, float]:
+        """Mean reward that each tier alone gave; together they are the mean reward."""
+        parts = dict.fromkeys(Tier, 0.0)
+        for tests, reward in zip(results, rewards, strict=True):
+            alone = {tier: self.policy.reward({tier: of}, progress) for tier, of in _passes(tests).items()}
+            for tier, value in alone.items():
+                parts[tier] += reward * value / sum(alone.values()) if value else 0.0
+        return {f"part/{tier.value}": value / len(results) for tier, value in parts.items()}
 
 
 class FormatReward:
@@ -255,6 +294,21 @@ class FormatReward:
     def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
         """Score one batch of completions (text, or TRL's list of chat messages)."""
         return [float(self._pattern.fullmatch(_text(completion)) is not None) for completion in completions]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A batch with its verdicts: codes, results of all tests, and the sandbox's seconds."""
+
+    codes: list[str | None]
+    results: list[list[TestResult]]
+    seconds: float
+
+
+def _nothing_share(values: Sequence[float], group_size: int) -> float:
+    """Share of groups whose values are all 0."""
+    groups = [values[i : i + group_size] for i in range(0, len(values), group_size)]
+    return sum(not any(group) for group in groups) / len(groups) if groups else 0.0
 
 
 def _text(completion: Any) -> str:

@@ -65,6 +65,7 @@ __all__ = [
     "stage_fingerprint",
     "start",
     "take_lock",
+    "watched",
     "write_atomic",
     "write_json",
 ]
@@ -754,7 +755,7 @@ def said_by(*command: str) -> str | None:
 _current: Stage | None = None
 
 
-def _watched() -> bool:
+def watched() -> bool:
     """Whether a person looks at this process: Jupyter's server names its kernels' session, papermill and nbval do not."""
     return "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules or sys.stderr.isatty()
 
@@ -782,7 +783,7 @@ def progress(
     >>> [2 * n for n in progress([1, 2, 3], "doubling")]
     [2, 4, 6]
     """
-    if _watched():
+    if watched():
         from tqdm.auto import tqdm as shown
 
         return shown(iterable, desc=desc, total=total, initial=initial, leave=False)
@@ -799,7 +800,7 @@ def progress(
 
 def note(text: str) -> None:
     """Say in one line what goes on: on the screen where somebody looks, else in the stage's ``progress.log``."""
-    if _watched():
+    if watched():
         print(text)
     elif _current is not None:
         with (_current.folder / "progress.log").open("a", encoding="utf-8") as log:

@@ -214,7 +214,32 @@ class Settings:
         since=4,
         low=1,
     )
+    generation_batch: int | None = _option(
+        None,
+        "Completions generated at once; None: all of a step. The step learns from the same number.",
+        since=4,
+        low=2,
+    )
     gradient_checkpointing: bool = _option(False, "Compute activations twice instead of keeping them.", since=4)
+    num_iterations: int = _option(1, "Steps that learn from the same completions.", since=4, low=1, high=64)
+    epsilon: float = _option(0.2, "Clipping of the probability ratio, below 1.", since=4, low=0, high=1)
+    epsilon_high: float | None = _option(
+        None, "Clipping of the probability ratio, above 1; None: as epsilon.", since=4, low=0, high=10
+    )
+    scale_rewards: str = _option(
+        "group",
+        "What advantages are divided by: the standard deviation of the group, of the batch, or nothing.",
+        since=4,
+        choices=("group", "batch", "none"),
+    )
+    mask_truncated: bool = _option(False, "Leave completions that were cut out of the loss.", since=4)
+    lr_schedule: str = _option(
+        "constant",
+        "Course of the learning rate after its warm-up.",
+        since=4,
+        choices=("constant", "linear", "cosine"),
+    )
+    lr_warmup_steps: int = _option(0, "Steps in which the learning rate rises to its peak.", since=4, low=0)
     beta: float = _option(0.01, "Weight of the KL term; 0: no reference model.", since=4, low=0, high=10)
     loss_type: str = _option("dr_grpo", "Loss of TRL's GRPO.", since=4, choices=("grpo", "bnpo", "dr_grpo", "dapo"))
     max_completion_tokens: int = _option(24, "Longest completion, in tokens.", since=3, low=4)
@@ -230,6 +255,25 @@ class Settings:
     )
     save_steps: int = _option(20, "Steps between checkpoints.", since=4, low=1)
     completions_every: int = _option(10, "Steps between the rows of the completions table.", since=4, low=1)
+    keep_best_every: int | None = _option(
+        None,
+        "Steps between measurements on the tuning split, to keep the best weights; None: keep the last.",
+        since=4,
+        low=1,
+    )
+    report_to: str = _option(
+        "none",
+        "Tracker that gets the signals beside the local files.",
+        since=6,
+        choices=("none", "tensorboard", "trackio", "wandb"),
+    )
+    save_model: str = _option(
+        "no",
+        "What notebook 04 saves at its end: adapters (or all weights), merged weights, or GGUF made by Unsloth.",
+        since=4,
+        choices=("no", "adapters", "merged", "gguf"),
+    )
+    hub_model: str | None = _option(None, "Hub repository that notebook 04 uploads what it saved to.", since=4)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", _read_axes(self.axes))

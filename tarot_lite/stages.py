@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tarot_lite import ablations, benchmarks, runs, toyworld
+from tarot_lite import ablations, benchmarks, runs
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, from_row, to_row
 from tarot_lite.sandbox import Limits, Sandbox
@@ -293,9 +293,4 @@ def benchmark(stage: runs.Stage, pupil: Student, box: Sandbox) -> list[benchmark
 
 
 def _split(stage: runs.Stage, split: str) -> list[Problem]:
-    settings = stage.settings
-    if settings.problems_data is not None:
-        sizes = {name: getattr(settings, f"{name}_problems") for name in SPLITS}
-        return splits.of_data(settings.problems_data, sizes)[split]
-    count = getattr(settings, f"{split}_problems")
-    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
+    return splits.of_run(stage.settings, split)

@@ -18,13 +18,22 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import load_profile
-from tarot_lite.training import TrainingError, alarms, read_rollouts, train
+from tarot_lite.training import (
+    TrainingError,
+    alarms,
+    completions_at,
+    gradient_table,
+    read_rollouts,
+    reward_share,
+    train,
+)
+from tarot_lite.training.signals import PARTS
 
 SETTINGS = replace(
     load_profile("smoke"), students={"strong": 60}, grpo_steps=5, save_steps=2, prompts_per_step=2, generations=4
 )
 PROBLEMS = toyworld.problems("train", 12, seed=0, tests_per_tier=1)
-CLOCKS = ("step_time", "seconds/scoring", "runtime", "samples_per_second", "steps_per_second", "num_tokens")
+CLOCKS = ("step_time", "runtime", "samples_per_second", "steps_per_second", "num_tokens", "tokens_per_second")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +67,7 @@ def weights(student):
 def assert_same_run(result, other):
     for name, tensor in weights(result.student).items():
         assert torch.equal(tensor, other.student.model.state_dict()[name]), name
-    columns = [name for name in result.history if not name.endswith(CLOCKS)]
+    columns = [name for name in result.history if not name.endswith(CLOCKS) and not name.startswith("seconds/")]
     pd.testing.assert_frame_equal(result.history[columns], other.history[columns])
     assert result.rollouts.read_text() == other.rollouts.read_text()
 
@@ -69,6 +78,13 @@ def test_the_history_has_a_row_per_step_with_every_signal(undisturbed):
     assert history["progress"].tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
     assert history["phase"].tolist() == [0, 1, 2, 3, 3]  # 20, 40 and 60 %: the published edges
     expected = {"reward", "suite", "truncated", "no_code", "signal/reward", "seconds/scoring", "kl", "entropy"}
+    expected |= {
+        "code_length",
+        "completions/mean_length",
+        "tokens_per_second",
+        "rewards/tier_reward/mean",
+        "gpu_memory_gib",
+    }
     assert expected | {f"tier/{tier}" for tier in Tier} | {f"signal/{tier}" for tier in Tier} <= set(history)
 
 
@@ -81,6 +97,41 @@ def test_the_rewards_are_those_of_the_policy_at_the_progress_of_the_step(undistu
     logged = undisturbed.history.set_index("step")["reward"]
     for step, part in rollouts.groupby("step"):
         assert logged[step + 1] == pytest.approx(part["reward"].mean(), abs=1e-6)
+
+
+def test_parts_of_the_reward_and_of_the_time_add_up(undisturbed):
+    history = undisturbed.history
+    assert sum(history[f"part/{tier}"] for tier in Tier) == pytest.approx(history["reward"], abs=1e-6)
+    assert sum(history[f"seconds/{part}"] for part in PARTS) == pytest.approx(history["seconds/step"])
+    assert all(
+        history[f"seconds/{part}"].gt(0).all() for part in PARTS
+    )  # would fail if TRL renamed what the clock times
+    assert 0 < reward_share(history) < 1
+    assert history["gpu_memory_gib"].isna().all() or torch.cuda.is_available()
+
+
+def test_the_signals_are_on_disk_line_by_line(undisturbed):
+    rows = [json.loads(line) for line in (undisturbed.rollouts.parent / "signals.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["reward"] for row in rows] == undisturbed.history["reward"].tolist()
+
+
+def test_groups_without_a_gradient_are_told_apart(undisturbed):
+    table = gradient_table(undisturbed.history, get_policy("var"))
+    assert table["phase"].unique().tolist() == [1, 2, 3, 4] and len(table) == 20
+    assert (table["all_fail"] + table["differ"] + table["all_pass"]).tolist() == pytest.approx([1] * 20)
+    assert table[table["active"]].groupby("phase").size().tolist() == [2, 3, 4, 5]  # the reward row too
+    rollouts = read_rollouts(undisturbed.rollouts)
+    groups = rollouts[rollouts["step"] == 0].groupby("problem_id")["basic"].apply(lambda of: (of != "passed").all())
+    assert table.set_index(["phase", "tier"]).loc[(1, "basic"), "all_fail"] == pytest.approx(groups.mean())
+
+
+def test_completions_of_a_step_can_be_looked_through(undisturbed):
+    rollouts = read_rollouts(undisturbed.rollouts)
+    table = completions_at(rollouts, 3)
+    assert table["times"].sum() == 8 and set(table["problem_id"]) == set(rollouts[rollouts["step"] == 3]["problem_id"])
+    with pytest.raises(ValueError, match="step 7 was kept; there are those of 0, 1, 2, 3, 4"):
+        completions_at(rollouts, 7)
 
 
 def test_training_changes_the_weights(undisturbed, home):

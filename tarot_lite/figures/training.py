@@ -10,7 +10,7 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.figures.style import TIER_COLOURS, legend_below, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = ["before_after", "curriculum_plan", "learning_curves", "signal_curves"]
+__all__ = ["before_after", "curriculum_plan", "gradient_sources", "learning_curves", "signal_curves", "time_shares"]
 
 _SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
 
@@ -108,6 +108,73 @@ def before_after(heldout: pd.DataFrame, title: str = "Held-out problems, before 
     axes.set(title=title, ylabel="pass@1", ylim=(0, 1.08))
     axes.grid(False, axis="x")
     note(axes, "pale: before, full: after; per cent; bars: 95 % intervals over problems")
+    return figure
+
+
+def gradient_sources(table: pd.DataFrame) -> Figure:
+    """What became of the groups in each phase: all failed, told apart, or all passed, per tier and for the reward in force.
+
+    Parameters
+    ----------
+    table
+        `training.gradient_table`.
+    """
+    phases = sorted(table["phase"].unique())
+    figure, axes = new_figure(2.4 * len(phases) + 1.2, 2.6, ncols=len(phases), sharey=True, squeeze=False)
+    parts = {
+        "all_fail": ("#BBBBBB", "all fail"),
+        "differ": ("#0072B2", "differ: a gradient"),
+        "all_pass": ("#E5E5E5", "all pass"),
+    }
+    for plot, phase in zip(axes[0], phases, strict=True):
+        rows = table[table["phase"] == phase].iloc[::-1]
+        left = pd.Series(0.0, index=rows.index)
+        for column, (colour, label) in parts.items():
+            plot.barh(rows["tier"], rows[column], left=left, color=colour, edgecolor="white", label=label)
+            left = left + rows[column]
+        for place, (tier, active) in enumerate(zip(rows["tier"], rows["active"], strict=True)):
+            if active and tier != "reward":
+                plot.text(1.01, place, "●", va="center", fontsize=8)
+        plot.set(title=f"phase {phase}", xlim=(0, 1.08), xlabel="share of groups")
+        plot.grid(False, axis="y")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
+    note(axes[0][0], "●: the tier earns reward in this phase")
+    return figure
+
+
+def time_shares(history: pd.DataFrame) -> Figure:
+    """Seconds of every step, by what they were spent on, and the sandbox's own time as a line.
+
+    Parameters
+    ----------
+    history
+        `TrainingResult.history`.
+    """
+    parts = {
+        "generation": ("#56B4E9", "generation"),
+        "reference": ("#009E73", "reference log-probabilities"),
+        "waiting": ("#D55E00", "waiting for the sandbox"),
+        "update": ("#999999", "update"),
+    }
+    figure, axes = new_figure(7.5, 3.2)
+    columns = [_smooth(history[f"seconds/{part}"]) for part in parts]
+    axes.stackplot(
+        history["step"],
+        *columns,
+        colors=[colour for colour, _ in parts.values()],
+        labels=[text for _, text in parts.values()],
+    )
+    axes.plot(
+        history["step"], _smooth(history["seconds/scoring"]), color="black", linestyle="--", label="sandbox at work"
+    )
+    axes.set(xlabel="GRPO step", ylabel="seconds", ylim=(0, None))
+    axes.set_title("Where the time of a step goes")
+    legend_below(axes, columns=3)
+    note(
+        axes,
+        f"running mean of {_SMOOTHING} steps; only the red part of the sandbox's work holds a step up",
+    )
     return figure
 
 

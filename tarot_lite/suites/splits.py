@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from tarot_lite import toyworld
 from tarot_lite.problems import Problem, ProblemError, Tier
+from tarot_lite.settings import Settings
 from tarot_lite.suites import sources
 
-__all__ = ["is_file", "of_data", "usable"]
+__all__ = ["is_file", "of_data", "of_run", "usable"]
 
 _ORDER = ("heldout", "tuning", "probe", "train")
 
@@ -55,6 +57,21 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
         splits[split] = list(found[start : start + sizes.get(split, 0)])
         start += sizes.get(split, 0)
     return splits
+
+
+def of_run(settings: Settings, split: str) -> list[Problem]:
+    """Problems of one split of a run: of its ``problems_data``, or of the toy world.
+
+    Raises
+    ------
+    ProblemError
+        As `of_data`.
+    """
+    if settings.problems_data is not None:
+        sizes = {name: getattr(settings, f"{name}_problems") for name in _ORDER}
+        return of_data(settings.problems_data, sizes)[split]
+    count = getattr(settings, f"{split}_problems")
+    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
 
 
 @lru_cache(maxsize=2)

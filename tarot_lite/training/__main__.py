@@ -1,0 +1,87 @@
+"""A training without a notebook, for one process or several.
+
+One process::
+
+    python -m tarot_lite.training --profile gpu-24gb --folder runs/first --policy var
+
+Several on one machine, each with its own GPU (or on a CPU, over gloo, with ``--cpu``)::
+
+    accelerate launch --num_processes 2 -m tarot_lite.training --profile paper --folder runs/first
+
+``prompts_per_step`` is that of all processes together, so the training is the same one, only faster.  Every process runs the
+programs of its own completions in a sandbox of its own; the rewards meet before advantages are made.
+
+DeepSpeed ZeRO, as TRL documents it: ``accelerate config`` writes a file that names the stage, and ``accelerate launch
+--config_file that.yaml`` takes it; nothing here changes.  The published runs used ZeRO-2.
+
+vLLM on a GPU of its own, as TRL documents it: ``CUDA_VISIBLE_DEVICES=0 trl vllm-serve --model <the student's source>``, then
+the training on the others, with ``-p vllm server``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tarot_lite.curriculum import get_policy
+from tarot_lite.problems import ProblemError
+from tarot_lite.sandbox import Limits, Sandbox, SandboxError
+from tarot_lite.settings import Settings, load_profile
+from tarot_lite.students import StudentError, make
+from tarot_lite.suites import splits
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a training; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tarot_lite.training", description=__doc__.partition("\n")[0])
+    parser.add_argument("--profile", default="smoke", help="name of a profile, or path of a YAML file")
+    parser.add_argument("--folder", type=Path, required=True, help="for checkpoints, signals and the trained student")
+    parser.add_argument("--policy", default="var", help="curriculum")
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
+    given = parser.parse_args(arguments)
+    try:
+        settings = load_profile(given.profile, **dict(given.p))
+        policy = get_policy(given.policy, settings.tier_weights)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        _train(settings, policy.name, given.folder)
+    except (StudentError, ProblemError, SandboxError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(settings: Settings, policy: str, folder: Path) -> None:
+    import torch
+    from accelerate import PartialState
+
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    with processes.main_process_first():  # so that one makes the student, and the others find it
+        student = make(settings.student or settings.student_names[-1], settings, folder / "students")
+    from tarot_lite.training.loop import train  # after the student: Unsloth comes before TRL
+
+    limits = Limits(cpu_seconds=settings.cpu_seconds, memory_mb=settings.memory_mb)
+    with Sandbox(settings.sandbox_workers, limits) as sandbox:
+        result = train(
+            student,
+            splits.of_run(settings, "train"),
+            get_policy(policy, settings.tier_weights),
+            settings,
+            folder / "training",
+            sandbox,
+            seed=settings.training_seed,
+            tuning=splits.of_run(settings, "tuning"),
+        )
+    if processes.is_main_process:
+        result.history.to_csv(folder / "history.csv", index=False)
+        student.save(folder / "student")
+        print(
+            f"{student.name}: {len(result.history)} steps under {policy}, last reward {result.history['reward'].iloc[-1]:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

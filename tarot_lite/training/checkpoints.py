@@ -1,0 +1,107 @@
+"""Checkpoints: a marker written last says which are whole; weights of the start and of the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from tarot_lite import runs
+from tarot_lite.students import Student
+from tarot_lite.training.identity import is_adapted
+
+__all__ = ["MarkComplete", "Start", "last_complete", "step_of", "take_over", "take_weights"]
+
+_COMPLETE = "complete.json"
+_REFERENCE = "ref"  # TRL keeps the adapters of the start under this name, to measure the KL against
+
+
+class MarkComplete(TrainerCallback):
+    """Writes a marker last, so that a checkpoint cut short by a kill is never resumed from."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """All processes have written their random state before the first one writes the marker."""
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            runs.write_atomic(folder / _COMPLETE, json.dumps({"step": state.global_step}))
+
+
+class Start:
+    """The trainable weights of the start, kept aside, so that a training can begin anew after it ran out of memory."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._weights = {
+            name: w.detach().to("cpu", copy=True) for name, w in model.named_parameters() if w.requires_grad
+        }
+
+    def restore(self) -> None:
+        """Give the model its first weights again, and free what a stopped trainer left on it."""
+        drop_reference(self._model)
+        with torch.no_grad():
+            for name, weight in self._model.named_parameters():
+                weight.grad = None
+                if name in self._weights:
+                    weight.copy_(self._weights[name])
+
+
+def drop_reference(model: Any) -> None:
+    """Take away the copy of the adapters that TRL made for the KL term."""
+    if is_adapted(model) and _REFERENCE in model.peft_config:
+        model.delete_adapter(_REFERENCE)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Optimizer steps that a checkpoint has behind it.
+
+    Examples
+    --------
+    >>> step_of(Path("checkpoints/checkpoint-40"))
+    40
+    """
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def last_complete(checkpoints: Path, clean: bool = True) -> Path | None:
+    """The newest checkpoint that was written to its end; broken ones are removed if `clean`."""
+    whole = []
+    for folder in sorted(checkpoints.glob("checkpoint-*"), key=step_of):
+        if (folder / _COMPLETE).exists():
+            whole.append(folder)
+        elif clean:
+            shutil.rmtree(folder)
+    return whole[-1] if whole else None
+
+
+def take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:
+    """Give the student the weights of a finished training; returns its log."""
+    take_weights(checkpoint, student)
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    log: list[dict[str, Any]] = state["log_history"]
+    return log
+
+
+def take_weights(folder: Path, student: Student) -> None:
+    """Give the student the weights of a folder: all of them, or its adapters alone if it is trained by adapters."""
+    if is_adapted(student.model):
+        from peft import load_peft_weights, set_peft_model_state_dict
+
+        set_peft_model_state_dict(student.model, load_peft_weights(str(folder), device="cpu"))
+    else:
+        student.model.load_state_dict(_weights(folder), strict=False)
+        student.model.tie_weights()  # a tied head is not in the file
+
+
+def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """All weights of a checkpoint, in however many files they are."""
+    weights: dict[str, torch.Tensor] = {}
+    for path in sorted(checkpoint.glob("model*.safetensors")):
+        weights |= load_file(path)
+    return weights

@@ -1,0 +1,111 @@
+"""TRL's GRPO trainer with a clock, and with the sandbox at work while the model computes.
+
+TRL asks for rewards after it has computed the reference model's log-probabilities, and waits for them.  Here scoring begins
+as soon as the completions are there (`TierReward.begin`), so that it runs behind that computation.  The steps of TRL are
+called unchanged, in their order and with their arguments; should a later TRL name them otherwise, the training is the same,
+only the clock stays empty and scoring begins when TRL asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from tarot_lite.rewards import TierReward
+
+__all__ = ["Clock", "CurriculumTrainer"]
+
+
+class Clock:
+    """Adds up where the time of a step goes; see `tarot_lite.training.signals`.
+
+    Attributes
+    ----------
+    now
+        The part that is running: ``generation``, ``reference``, ``waiting`` or ``update``.
+    """
+
+    def __init__(self) -> None:
+        self.now = "update"
+        self._since = time.perf_counter()
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def begin(self, part: str) -> None:
+        """The time until now belonged to the part before."""
+        now = time.perf_counter()
+        self._seconds[self.now] += now - self._since
+        self.now, self._since = part, now
+
+    @contextmanager
+    def part(self, name: str, then: str) -> Iterator[None]:
+        """Time of what is done inside; `then` comes after it.  An error leaves `now` at the part that it came from."""
+        self.begin(name)
+        yield
+        self.begin(then)
+
+    def reset(self) -> dict[str, float]:
+        """Seconds of each part since the last reset, and of all together as ``step``."""
+        self.begin("update")
+        parts = {name: self._seconds[name] for name in ("generation", "reference", "waiting", "update")}
+        self._seconds.clear()
+        return {f"seconds/{name}": value for name, value in parts.items()} | {"seconds/step": sum(parts.values())}
+
+
+class _Steps(TrainerCallback):
+    """Sets the clock to zero where a step begins, so that saving and measuring between steps does not count."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.clock.reset()
+
+
+class CurriculumTrainer(GRPOTrainer):
+    """`trl.GRPOTrainer` whose first reward is a `TierReward`.
+
+    Adds to the log of each step ``seconds/*`` (see `tarot_lite.training.signals`), ``tokens_per_second`` (generated tokens,
+    all processes, over the whole step) and, on a GPU, ``gpu_memory_gib``, the step's peak.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clock = Clock()
+        self.add_callback(_Steps(self.clock))
+        self._rows: list[dict[str, Any]] = []
+        self._written = 0.0
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
+        self._rows = inputs
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        with self.clock.part("generation", then="reference"):
+            output = super()._generate(*args, **kwargs)
+        completions, reward = output[3], self.reward_funcs[0]
+        if isinstance(reward, TierReward) and len(completions) == len(self._rows):
+            reward.begin(completions, [row["problem_id"] for row in self._rows])
+        self._written += sum(map(len, output[1])) * self.accelerator.num_processes
+        return output
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
+        with self.clock.part("waiting", then="update"):
+            return super()._calculate_rewards(*args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the clock's numbers to a step's row."""
+        if "loss" in logs:
+            seconds = self.clock.reset()
+            logs = {**logs, **seconds, "tokens_per_second": self._written / max(seconds["seconds/step"], 1e-9)}
+            self._written = 0.0
+            if torch.cuda.is_available():
+                logs["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+                torch.cuda.reset_peak_memory_stats()
+        super().log(logs, start_time)
