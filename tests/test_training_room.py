@@ -59,7 +59,7 @@ def whole(home, sandbox, tmp_path_factory):
 
 def test_batches_that_do_not_divide_are_refused_with_those_that_do():
     with pytest.raises(TrainingError, match=r"micro_batch is 3.*give one of 1, 2, 4, 8"):
-        Batches.of(replace(SETTINGS, micro_batch=3))
+        Batches.of(replace(SETTINGS, prompts_per_step=6, generation_batch=8, micro_batch=3))
     with pytest.raises(TrainingError, match=r"generation_batch is 6.*give one of 4, 8"):
         Batches.of(replace(SETTINGS, generation_batch=6))
     with pytest.raises(TrainingError, match="prompts_per_step is 2, which 3 processes"):

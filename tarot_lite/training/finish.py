@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from huggingface_hub import HfApi, ModelCardData
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -205,7 +206,7 @@ def push(
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Trained with tarot_lite")
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
         raise TrainingError(
             f"{repository} could not be uploaded ({type(error).__name__}: {error!s:.300}); check the name and the network, "
             f"log in by `hf auth login` with a token that may write, and call push again: the model is safe in {folder}"
