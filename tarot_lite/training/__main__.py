@@ -4,9 +4,13 @@ One process::
 
     python -m tarot_lite.training --profile gpu-24gb --folder runs/first --policy var
 
-Several on one machine, each with its own GPU (or on a CPU, over gloo, with ``--cpu``)::
+Several on one machine, each with its own GPU::
 
     accelerate launch --num_processes 2 -m tarot_lite.training --profile paper --folder runs/first
+
+On CPUs, over gloo, ``accelerate launch`` would need MPI; what it starts on GPUs does without::
+
+    torchrun --nproc_per_node 2 --standalone -m tarot_lite.training --profile smoke --folder runs/first
 
 ``prompts_per_step`` is that of all processes together, so the training is the same one, only faster.  Every process runs the
 programs of its own completions in a sandbox of its own; the rewards meet before advantages are made.
