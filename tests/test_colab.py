@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -176,3 +177,42 @@ def test_a_downloaded_notebook_runs_alone_on_an_imitated_colab(
     assert re.search(r"memory: [\d.]+ GB · cores: \d+ · sandbox: \w+", printed) and "profile: cpu" in printed
     manifest = runs.read_json(tmp_path / "empty/reports/smoke/manifest.json")
     assert manifest["git"] is None and list(manifest["stages"]) == [name]
+
+
+def write_wheel(folder: Path, name: str, version: str, *needs: str) -> None:
+    """A wheel of one empty module."""
+    info = f"{name}-{version}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        f"{name}.py": f"version = {version!r}\n",
+        f"{info}/METADATA": head + "".join(f"Requires-Dist: {need}\n" for need in needs),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, text in (files | {f"{info}/RECORD": record}).items():
+            archive.writestr(path, text)
+
+
+@pytest.mark.parametrize(
+    ("need", "installed", "restarted"), [("newcomer", {"old": "1.0", "newcomer": "1.0"}, False),
+                                         ("newcomer==2.0", {"old": "2.0", "newcomer": "2.0"}, True)]
+)  # fmt: skip
+def test_a_loaded_package_changes_only_if_it_must_and_then_python_restarts(
+    need: str, installed: dict[str, str], restarted: bool, repository: Path, tmp_path: Path
+) -> None:
+    for name, version, *needs in (("old", "1.0"), ("old", "2.0"), ("newcomer", "1.0"), ("newcomer", "2.0", "old>=2")):
+        write_wheel(tmp_path, name, version, *needs)
+    venv.create(tmp_path / "venv", symlinks=True, system_site_packages=False)
+    python = str(tmp_path / "venv/bin/python")
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "venv")}))
+    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n{repository}\n")
+    environment = {**os.environ, "PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1", "PYTHONPATH": ""}
+    subprocess.run([python, "-m", "pip", "install", "-q", "old==1.0"], env=environment, check=True, cwd=tmp_path)
+    script = f"import old; from tarot_lite import colab; colab._install([{need!r}]); print('goes on')"
+    result = subprocess.run([python, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert ("old changed after being loaded" in result.stdout) == restarted == ("goes on" not in result.stdout)
+    ask = "import importlib.metadata as m; print(m.version('old'), m.version('newcomer'))"
+    found = subprocess.run([python, "-c", ask], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout.split() == list(installed.values())
