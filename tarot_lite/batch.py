@@ -201,16 +201,27 @@ def _forget_places(output: Path, source: Path) -> None:
 
 
 def to_html(notebook: Path) -> Path:
-    """Write ``<notebook>.html`` beside an executed notebook: one page with its figures inside, that needs no network."""
+    """Write ``<notebook>.html`` beside an executed notebook: one page with its figures inside, that needs no network.
+
+    Raises
+    ------
+    StageFailed
+        If nbconvert cannot make the page; its own words are in the message.
+    """
     import jinja2
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(
-        template_name="basic", embed_images=True
-    )  # the usual one brings 280 kB of style and scripts
-    exporter.log.setLevel(logging.ERROR)
-    body, _ = exporter.from_filename(str(notebook))
+    try:
+        exporter = HTMLExporter(
+            template_name="basic", embed_images=True
+        )  # the usual one brings 280 kB of style and scripts
+        exporter.log.setLevel(logging.ERROR)
+        body, _ = exporter.from_filename(str(notebook))
+    except ValueError as error:  # templates that are not where they were installed, a notebook that is none
+        raise StageFailed(
+            f"{notebook}: nbconvert cannot make a page of it: {error}; install nbconvert again"
+        ) from error
     run = "../../.." if notebook.parents[2].name == "cells" else ".."
     body = re.sub(r'href="(\d\d_\w+)\.ipynb', rf'href="{run}/\1/notebook.html', body)  # chapters name one another
     body = re.sub(r'<img[^>]*src="https?:[^>]*>', _alt, body)  # the badge of Colab: its text will do

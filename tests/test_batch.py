@@ -166,6 +166,12 @@ def test_a_failing_notebook_is_1_and_says_where(in_empty_folder: Path, capsys: p
     assert "raised KeyError: 'tier'" in said and "01_tiered_suites/notebook.ipynb" in said
 
 
+def test_a_page_that_cannot_be_made_is_a_failed_stage_and_no_wrong_argument(tmp_path: Path) -> None:
+    (tmp_path / "notebook.ipynb").write_text("no notebook")
+    with pytest.raises(batch.StageFailed, match="cannot make a page"):
+        batch.to_html(tmp_path / "notebook.ipynb")
+
+
 def test_an_unusable_folder_is_3(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     all_stages(in_empty_folder / "nb")
     Path("reports").write_text("in the way")
