@@ -2,7 +2,8 @@
 
 The published TAROT reward compares ``zip(got_lines, expected_lines)``, which accepts a truncated answer and
 any answer with trailing rubbish.  Here the *whole* output is compared; only blanks at the end of a line and
-newlines at the end of the text do not matter.
+newlines at the end of the text do not matter.  An empty *first* line does: of the published rows one original test
+(of no tier) wants one that its own reference solution does not print, and that test stays refused.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ that are broken or hostile.  How well depends on the machine: `Sandbox.report` n
 It does not protect against a hole in the Linux kernel, against a program that watches timing or shared caches
 of the processor, or against programs at the level ``rlimits`` (macOS, or a kernel without seccomp), where only
 limits hold.  A program can see the Python library, its own input and the clock, and it can use all the limits
-allow.  It uses only what Linux gives to everybody: nothing is installed, no daemon, no container.
+allow; of other programs it sees nothing, not even what they left in memory.  The sandbox uses only what Linux
+gives to everybody: nothing is installed, no daemon, no container.
 
 >>> from tarot_lite.sandbox import Sandbox
 >>> with Sandbox(workers=1) as sandbox:

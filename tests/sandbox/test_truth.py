@@ -52,8 +52,14 @@ def test_published_rows_are_right_on_every_tier(shared_data: Path) -> None:
     for problem, judged in zip(problems, results, strict=True):
         tiered = [result.verdict for result in judged if result.test.tier is not None]
         assert tiered == [Verdict.PASSED] * len(tiered), problem.problem_id
-        # one original test, of no tier, wants an empty first line that its own solution does not print
-        original = [result for result in judged if result.test.tier is None]
-        assert all(result.passed or result.test.output.startswith("\n") for result in original), problem.problem_id
+    # One test, of no tier, wants an empty first line that its row's own solution does not print: a missing line matters,
+    # so the rule refuses it, and so would the same text with a line too many.
+    refused = [
+        (problem.problem_id, result.test.output[:5], result.execution.stdout[:4])
+        for problem, judged in zip(problems, results, strict=True)
+        for result in judged
+        if not result.passed
+    ]
+    assert refused == [("vfc_29301", "\n1 0 ", "1 0 ")]
     assert {test.tier for problem in problems for test in problem.tests} >= set(Tier)
     assert not any(all(result.passed for result in judged) for judged in others)
