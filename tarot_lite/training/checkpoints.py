@@ -30,6 +30,8 @@ class MarkComplete(TrainerCallback):
             torch.distributed.barrier()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            # where there is a second set of adapters, the trainer would go on from that alone, and TRL makes it anew anyway
+            shutil.rmtree(folder / _REFERENCE, ignore_errors=True)
             runs.write_atomic(folder / _COMPLETE, json.dumps({"step": state.global_step}))
 
 
