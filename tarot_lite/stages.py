@@ -115,7 +115,13 @@ def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
 
     checkpoints = stage.run_folder / "cells" / cell.name / ablations.STAGE / "training" / "checkpoints"
     last = max(checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-    pupil = students.load(last)
+    if (last / "config.json").is_file():
+        pupil = students.load(last)
+    else:  # adapters alone
+        from tarot_lite.training.checkpoints import take_weights
+
+        pupil = student(stage, cell.student)
+        take_weights(last, pupil)
     pupil.name = f"{cell.student} after {cell.policy}"
     return pupil
 

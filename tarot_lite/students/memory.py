@@ -9,7 +9,7 @@ Rounded in the safe direction.  The parts and their formulas:
 * reference: with ``beta`` > 0 a second copy of the weights, unless there are adapters that can be switched off;
 * activations: with checkpointing one hidden state per layer and token, and one layer's inside; without, all layers' inside;
 * logits: vocabulary × tokens of a micro-batch, in the computing type and once in float32;
-* cache: keys and values of all completions of a step, which are generated together (vLLM has its own share instead);
+* cache: keys and values of the completions that are generated together;
 * overhead: CUDA's context, kernels and fragmentation.
 """
 
@@ -56,7 +56,7 @@ def estimate(model: Model, settings: Settings, precision: str) -> dict[str, floa
         Which.
     settings
         Uses ``load_in_4bit``, ``lora_rank``, ``lora_targets``, ``gradient_checkpointing``, ``beta``, ``generations``,
-        ``prompts_per_step``, ``micro_batch``, ``max_prompt_tokens`` and ``max_completion_tokens``.
+        ``prompts_per_step``, ``generation_batch``, ``micro_batch``, ``max_prompt_tokens`` and ``max_completion_tokens``.
     precision
         Number type that it computes in, as `backends.precision` says.
 
@@ -108,12 +108,13 @@ def sequence(settings: Settings) -> int:
 
 def micro_batch(settings: Settings) -> int:
     """Completions in one forward and backward pass."""
-    return settings.micro_batch or completions_at_a_time(settings)
+    together = completions_at_a_time(settings)
+    return min(settings.micro_batch or together, together)
 
 
 def completions_at_a_time(settings: Settings) -> int:
-    """Completions that one optimizer step is made of, and that are generated together."""
-    return settings.prompts_per_step * settings.generations
+    """Completions that are generated together: ``generation_batch``, or all of an optimizer step."""
+    return settings.generation_batch or settings.prompts_per_step * settings.generations
 
 
 def cache_per_completion(model: Model, settings: Settings, width: int = 2) -> float:

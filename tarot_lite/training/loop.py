@@ -30,9 +30,17 @@ from tarot_lite.students import Student
 from tarot_lite.training.arguments import Batches, arguments
 from tarot_lite.training.best import KeepBest
 from tarot_lite.training.callbacks import Progress, WriteSignals
-from tarot_lite.training.checkpoints import MarkComplete, Start, drop_reference, last_complete, step_of, take_over
+from tarot_lite.training.checkpoints import (
+    MarkComplete,
+    Start,
+    drop_reference,
+    last_complete,
+    step_of,
+    take_over,
+    take_weights,
+)
 from tarot_lite.training.errors import TrainingError
-from tarot_lite.training.identity import check_identity, identity
+from tarot_lite.training.identity import check_identity, identity, is_adapted
 from tarot_lite.training.prompts import prompt_rows
 from tarot_lite.training.records import Lines, Recorder
 from tarot_lite.training.signals import history_of
@@ -193,6 +201,8 @@ def train(
         )
         for noisy in (ProgressCallback, PrinterCallback):
             trainer.remove_callback(noisy)
+        if checkpoint and is_adapted(student.model):
+            take_weights(checkpoint, student)  # beside a reference adapter the trainer would leave them as they began
         try:
             with _only_errors():
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
