@@ -16,7 +16,7 @@ pip := $(python) -m pip --disable-pip-version-check
 ready := $(VENV)/.ready
 torch := $(shell grep '^torch==' requirements/reference.in)
 torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links $(TORCH_INDEX),--index-url $(TORCH_INDEX)))
-CHECKED := tarot_lite tests tools notebooks
+CHECKED := tarot_lite tests .ci notebooks
 
 .DEFAULT_GOAL := help
 .PHONY: help environment reproduce ablations report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
@@ -50,7 +50,7 @@ report: $(ready) ## write the front page of a run anew
 
 lint: $(ready) ## style, formatting, types of the package
 	$(python) -m ruff check $(CHECKED)
-	$(python) -m ruff format --check tarot_lite tests tools
+	$(python) -m ruff format --check tarot_lite tests .ci
 	$(python) -m mypy
 
 test: $(ready) lint ## everything: lint, types, doctests, tests, and the five notebooks with the smoke profile
@@ -83,7 +83,7 @@ example: ## make reports/RUN the committed example: its pages, tables and figure
 	@$(python) -m tarot_lite report reports/example
 
 colab: $(ready) ## renew the Colab cell and badges; with REPO=owner/name the repository's address as well
-	@$(python) tools/colab.py $(if $(REPO),--repo $(REPO))
+	@$(python) .ci/colab.py $(if $(REPO),--repo $(REPO))
 
 lab: $(ready) ## open the notebooks in JupyterLab
 	$(python) -m jupyterlab notebooks
@@ -96,7 +96,7 @@ lock: ## resolve requirements/reference.in in a fresh environment and write requ
 	mv build/reference.txt requirements/reference.txt
 
 update-pins: $(ready) ## move the pins to the newest versions that pyproject.toml allows, if the tests pass with them
-	@$(python) tools/update_pins.py $(torch_from)
+	@$(python) .ci/update_pins.py $(torch_from)
 
 golden: $(ready) ## record the golden trajectory of tests/ anew
 	@$(python) tests/golden.py

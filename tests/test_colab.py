@@ -55,11 +55,11 @@ def test_the_address_stands_in_one_place_and_everything_else_agrees(repository: 
 
 def test_another_address_is_written_everywhere(repository: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "tools/colab.py"):
+    for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md", ".ci/colab.py"):
         (copy / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(repository / name, copy / name)
     shutil.copytree(repository / "notebooks", copy / "notebooks")
-    tool = [sys.executable, str(copy / "tools/colab.py")]
+    tool = [sys.executable, str(copy / ".ci/colab.py")]
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     assert subprocess.run([*tool, "--repo", "no repository"], env=environment, capture_output=True).returncode == 2
     subprocess.run([*tool, "--repo", "someone/fork.of_it"], env=environment, check=True)
