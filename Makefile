@@ -76,11 +76,12 @@ book: $(ready) ## the five chapters as they are stored, and the API reference: b
 	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html
 	$(python) notebooks/book/links.py build/book/html
 
-example: ## make reports/RUN the committed example: its pages, tables and figures, no weights and no raw rows
-	rm -rf reports/example && mkdir reports/example
+AS ?= example
+example: ## make reports/RUN a committed one, reports/AS: its pages, tables and figures, no weights and no raw rows
+	rm -rf reports/$(AS) && mkdir reports/$(AS)
 	tar -C reports/$(or $(RUN),$(PROFILE)) --exclude=cells --exclude=students --exclude=probes --exclude=training \
-	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/example -x
-	@$(python) -m tarot_lite report reports/example
+	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/$(AS) -x
+	@$(python) -m tarot_lite report reports/$(AS)
 
 colab: $(ready) ## renew the Colab cell and badges; with REPO=owner/name the repository's address as well
 	@$(python) .ci/colab.py $(if $(REPO),--repo $(REPO))
