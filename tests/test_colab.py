@@ -129,6 +129,8 @@ def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     (folder / "ipython/profile_default").mkdir(parents=True)
     config = "c = get_config()\nc.InteractiveShellApp.extensions = ['google.colab']\n"
     (folder / "ipython/profile_default/ipython_config.py").write_text(config)
+    (folder / "data").mkdir()
+    (folder / "data/nbconvert").symlink_to(Path(sys.prefix) / "share/jupyter/nbconvert")
     kernels = folder / "data/kernels/python3"
     kernels.mkdir(parents=True)
     python = folder / "venv/bin/python"

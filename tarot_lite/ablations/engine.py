@@ -166,9 +166,11 @@ def _run_cell(cell: Cell, overrides: dict[str, Any], notebook: Path | None = Non
         try:
             papermill.execute_notebook(source, output, parameters, progress_bar=False)
         except PapermillExecutionError:
-            batch.tidy(output, source)  # a failed notebook is the one to read
+            with contextlib.suppress(batch.StageFailed):
+                batch.tidy(output, source)  # a failed notebook is the one to read
             raise
-        batch.tidy(output, source)
+        with contextlib.suppress(batch.StageFailed):  # a training is not worth less without its page
+            batch.tidy(output, source)
         if not (output.parent / "done.json").exists():
             raise RuntimeError(f"the notebook ended without finishing its stage; see {output}")
     except Exception as error:  # whatever it is, the other cells go on
