@@ -10,7 +10,7 @@ from tarot_lite import ablations
 from tarot_lite.ablations import Cell
 from tarot_lite.settings import load_profile
 
-SMALL = replace(load_profile("smoke"), students={"weak": 2}, grpo_steps=1, save_steps=1, heldout_problems=4, jobs=2)
+SMALL = replace(load_profile("smoke"), students={"weak": 24}, grpo_steps=1, save_steps=1, heldout_problems=4, jobs=2)
 
 
 @pytest.fixture(scope="module")

@@ -101,8 +101,10 @@ def test_the_rewards_are_those_of_the_policy_at_the_progress_of_the_step(undistu
 
 def test_parts_of_the_reward_and_of_the_time_add_up(undisturbed):
     history = undisturbed.history
-    assert sum(history[f"part/{tier}"] for tier in Tier) == pytest.approx(history["reward"], abs=1e-6)
-    assert sum(history[f"seconds/{part}"] for part in PARTS) == pytest.approx(history["seconds/step"])
+    earned = sum(history[f"part/{tier}"].to_numpy() for tier in Tier)
+    assert earned == pytest.approx(history["reward"].to_numpy(), abs=1e-6)
+    spent = sum(history[f"seconds/{part}"].to_numpy() for part in PARTS)
+    assert spent == pytest.approx(history["seconds/step"].to_numpy())
     assert all(
         history[f"seconds/{part}"].gt(0).all() for part in PARTS
     )  # would fail if TRL renamed what the clock times
