@@ -76,12 +76,13 @@ book: $(ready) ## the five chapters as they are stored, and the API reference: b
 	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html
 	$(python) notebooks/book/links.py build/book/html
 
-AS ?= example
-example: ## make reports/RUN a committed one, reports/AS: its pages, tables and figures, no weights and no raw rows
-	rm -rf reports/$(AS) && mkdir reports/$(AS)
+# make example: the name that reports/RUN is committed under
+TO ?= example
+example: ## make reports/RUN a committed one, reports/TO: its pages, tables and figures, no weights and no raw rows
+	rm -rf reports/$(TO) && mkdir reports/$(TO)
 	tar -C reports/$(or $(RUN),$(PROFILE)) --exclude=cells --exclude=students --exclude=probes --exclude=training \
-	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/$(AS) -x
-	@$(python) -m tarot_lite report reports/$(AS)
+	  --exclude='*.jsonl' --exclude='.lock' --exclude='.manifest.lock' --exclude=progress.log -c . | tar -C reports/$(TO) -x
+	@$(python) -m tarot_lite report reports/$(TO)
 
 colab: $(ready) ## renew the Colab cell and badges; with REPO=owner/name the repository's address as well
 	@$(python) .ci/colab.py $(if $(REPO),--repo $(REPO))
