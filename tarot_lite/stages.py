@@ -110,18 +110,26 @@ def student(stage: runs.Stage, name: str | None = None, style: str | None = None
 
 
 def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
-    """A student as a finished cell of the ablation left it, from the cell's last checkpoint."""
-    from tarot_lite import students
+    """A student as a finished cell of the ablation measured it: with its best weights if they were kept, else its last.
 
-    checkpoints = stage.run_folder / "cells" / cell.name / ablations.STAGE / "training" / "checkpoints"
-    last = max(checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-    if (last / "config.json").is_file():
-        pupil = students.load(last)
-    else:  # adapters alone
-        from tarot_lite.training.checkpoints import take_weights
+    Raises
+    ------
+    tarot_lite.runs.RunError
+        If the cell's weights are gone.
+    """
+    pupil = student(stage, cell.student)
+    from tarot_lite import training  # after the student: where Unsloth is used, it comes before TRL
+    from tarot_lite.training.checkpoints import last_complete, take_weights
 
-        pupil = student(stage, cell.student)
-        take_weights(last, pupil)
+    folder = stage.run_folder / "cells" / cell.name / ablations.STAGE / "training"
+    if stage.settings.keep_best_every is not None:
+        training.best_weights(folder, pupil)
+    elif (checkpoint := last_complete(folder / "checkpoints", clean=False)) is not None:
+        take_weights(checkpoint, pupil)
+    else:
+        raise runs.RunError(
+            f"{folder} holds no weights of cell {cell.name}; delete the cell's folder to train it again"
+        )
     pupil.name = f"{cell.student} after {cell.policy}"
     return pupil
 

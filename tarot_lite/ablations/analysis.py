@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from tarot_lite.ablations.study import capability_law, correlation
+from tarot_lite.ablations.study import capability_law, capability_of, correlation
 from tarot_lite.curriculum import get_policy
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
@@ -118,9 +118,9 @@ def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
     The strongest and the weakest student are those of most and least capability before training; nothing is said of
     what was not trained.
     """
-    by_capability = heldout[heldout["measure"] != "suite"].groupby("student")["before"].mean().sort_values()
-    weakest, strongest = by_capability.index[0], by_capability.index[-1]
-    trained = {s: list(dict.fromkeys(heldout.loc[heldout["student"] == s, "policy"])) for s in by_capability.index}
+    students = list(capability_of(heldout).index)
+    weakest, strongest = students[0], students[-1]
+    trained = {s: list(dict.fromkeys(heldout.loc[heldout["student"] == s, "policy"])) for s in students}
     shared = [policy for policy in trained[strongest] if all(policy in policies for policies in trained.values())]
     rows = []
     of_strongest = gains(heldout[heldout["student"] == strongest]).set_index("policy")

@@ -16,7 +16,7 @@ from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
-from tarot_lite.training.identity import is_adapted
+from tarot_lite.training.identity import RECIPE, is_adapted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,26 +115,7 @@ def model_card(
         f"| {measure} | {_interval(rates.loc[(measure, 'before')])} | {_interval(rates.loc[(measure, 'after')])} |"
         for measure in measures
     ]
-    recipe = {
-        name: getattr(settings, name)
-        for name in (
-            "grpo_steps",
-            "prompts_per_step",
-            "generations",
-            "num_iterations",
-            "learning_rate",
-            "lr_schedule",
-            "beta",
-            "epsilon",
-            "loss_type",
-            "scale_rewards",
-            "temperature",
-            "max_completion_tokens",
-            "format_weight",
-            "lora_rank",
-            "seed",
-        )
-    }
+    recipe = {name: getattr(settings, name) for name in (*RECIPE, "lora_rank", "seed")}
     made = {**student.origin, **{key: value for key, value in manifest.get("versions", {}).items() if value}}
     return "\n".join(
         [

@@ -16,10 +16,10 @@ from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["check_identity", "identity", "is_adapted"]
+__all__ = ["RECIPE", "check_identity", "identity", "is_adapted"]
 
 _FILE = "training.json"
-_RECIPE = (
+RECIPE = (
     "grpo_steps",
     "prompts_per_step",
     "generations",
@@ -62,7 +62,7 @@ def identity(
         "problems": _digest([[p.problem_id, p.statement, [asdict(t) for t in p.tests]] for p in problems]),
         "policy": policy.name,
         "seed": seed,
-        **{name: getattr(settings, name) for name in _RECIPE},
+        **{name: getattr(settings, name) for name in RECIPE},
     }
     if is_adapted(student.model):
         shape = student.model.peft_config["default"]
