@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -32,6 +33,23 @@ def test_the_readme_names_tests_that_exist(repository: Path) -> None:
         assert named, f"no test behind: {point[:60]}"
         for test, file in named:
             assert f"\ndef {test}(" in (repository / file).read_text(), f"{test} is not in {file}"
+
+
+def test_the_numbers_of_the_study_are_those_of_its_tables(repository: Path) -> None:
+    text = " ".join((repository / "README.md").read_text().split())
+    told = text[text.index("*The larger study") : text.index("## Two commands")]
+    with (repository / "reports/study/claims.csv").open(encoding="utf-8", newline="") as file:
+        claims = {row["claim"]: row for row in csv.DictReader(file)}
+    prefers = claims["The more capable a student, the more it prefers hard-first to easy-to-hard"]
+    p_value = prefers["evidence"].partition("exact ")[2]
+    assert f"rank correlation {prefers['number']}, exact {p_value}" in told
+    for claim in (
+        "The less capable student (weak) gains more from easy-to-hard schedules",
+        "A hard-first schedule beats rewarding all tiers throughout",
+    ):
+        number, interval = claims[claim]["number"].removesuffix(" points"), claims[claim]["low"].replace(" to ", ", ")
+        expected = f"{number.replace('+0.0', '0.0')} [{interval}]".replace("-", "−")
+        assert expected in told.replace(" points [", " [")
 
 
 def test_every_profile_and_every_target_that_is_told_of_exists(repository: Path) -> None:
