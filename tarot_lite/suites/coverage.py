@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# At the top, not where it is used: suites are built by two threads, and coverage.py's first import is not safe in two.
+from coverage.exceptions import CoverageException
+from coverage.parser import PythonParser
+
 from tarot_lite.problems import BODY, Form, Problem
 from tarot_lite.suites.batch import TRACED, Outcome
 
@@ -40,9 +44,6 @@ def measure(problem: Problem, runs: Iterable[Outcome]) -> Coverage | None:
     >>> measure(problem, [run])
     Coverage(lines=3, all_lines=4, branches=1, all_branches=2)
     """
-    from coverage.exceptions import CoverageException
-    from coverage.parser import PythonParser
-
     arcs = {arc for run in runs for arc in run.arcs}
     if not arcs or problem.reference is None:
         return None

@@ -236,12 +236,14 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, sandbox: Sandbox) -
     command = [sys.executable, "-m", "tarot_lite.suites", "build", str(tmp_path / "in.jsonl"), str(tmp_path / "out")]
     command += ["--mutations", "6", "--candidates", "8", "--workers", "2"]
     environment = os.environ | {"PYTHONPATH": str(Path(suites.__file__).parents[2])}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tmp_path / "said.txt"
+    with said.open("w") as errors:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
     finished = tmp_path / "out" / "finished.jsonl"
     while process.poll() is None and not (finished.is_file() and finished.stat().st_size):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL, said.read_text()
     done = finished.read_bytes().splitlines()
     assert 0 < len(done) < len(problems)
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
