@@ -176,6 +176,11 @@ class Settings:
         "Further axes of notebook 05: training parameter -> values, such as beta=0|0.01; loss_type=grpo|dapo.",
         since=5,
     )
+    cross_axes: bool = _option(
+        True,
+        "Every combination of the axes; false: one change at a time, each against the run's own settings.",
+        since=5,
+    )
     benchmarks: list[str] = _option(
         ["functions"],
         "Benchmarks that base and trained student are compared on in notebook 05; those of the Hub where it can be reached.",

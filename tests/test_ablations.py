@@ -87,8 +87,11 @@ def test_claims_carry_the_verdict_of_their_interval():
         ]
     )
     verdicts = {claim["claim"]: claim["verdict"] for claim in ablations.claims(heldout)}
-    assert verdicts["The more capable student (strong) gains more from hard-first schedules"] == "holds"
-    assert verdicts["The less capable student (weak) gains more from easy-to-hard schedules"] == "does not hold"
+    assert verdicts["The more capable student (strong) gains more from hard-first schedules, whole suite"] == "holds"
+    assert (
+        verdicts["The less capable student (weak) gains more from easy-to-hard schedules, whole suite"]
+        == "does not hold"
+    )
     assert sum(claim.startswith("GRPO raises") and "uni" in claim for claim in verdicts) == 1
     text = ablations.summary_text(ablations.gains(heldout), ablations.contrasts(heldout))
     assert "**strong**" in text and "+30.0 [+30.0, +30.0]" in text
@@ -100,7 +103,9 @@ def test_no_difference_is_called_undecided_and_inside_the_noise():
     noisy = [before + rng.normal(0, 0.2, 30) for _ in range(2)]
     heldout = pd.concat([table("strong", "uni", before, noisy[0]), table("strong", "var_asce_rev", before, noisy[1])])
     gains, contrasts = ablations.gains(heldout), ablations.contrasts(heldout)
-    [claim] = [c for c in ablations.claims(heldout) if c["claim"].startswith("The more capable")]
+    [claim] = [
+        c for c in ablations.claims(heldout) if c["claim"].startswith("The more capable") and "suite" in c["claim"]
+    ]
     assert claim["verdict"] == "undecided"
     assert "No two curricula differ beyond the noise" in ablations.summary_text(gains, contrasts)
 
@@ -129,6 +134,25 @@ def test_variants_are_compared_with_the_runs_own_settings_training_by_training()
     assert [row["estimate"], row["low"], row["high"]] == pytest.approx([0.2] * 3)
     assert ablations.variant_contrasts(ablations.of_base(heldout)).empty
     assert ablations.base_variant(heldout[heldout["variant"] != ""]) == "beta=0.0"
+
+
+def test_the_order_is_compared_under_every_variant() -> None:
+    """Easy to hard is better for the weak student without the KL penalty alone: that row says so, the other does not."""
+    rng = np.random.default_rng(3)
+    before = rng.random(40) / 2
+    parts = [
+        table("weak", policy, before, before + gain + rng.normal(0, 0.01, 40), seeds=(0, 1)).assign(variant=variant)
+        for variant, gains in (("", {"uni": 0.1, "var_asce_rev": 0.1}), ("beta=0.0", {"uni": 0.3, "var_asce_rev": 0.1}))
+        for policy, gain in gains.items()
+    ]
+    heldout = pd.concat(parts)
+    found = ablations.order_by_variant(heldout)
+    suite = found[found["measure"] == "suite"].set_index("variant")
+    assert suite.index.tolist() == ["own settings", "beta=0.0"]
+    assert suite.loc["beta=0.0", "high"] < 0 and suite.loc["beta=0.0", "p_holm"] < 0.05
+    assert suite.loc["own settings", "low"] < 0.01 and suite.loc["own settings", "p_holm"] > 0.05
+    assert suite.loc["beta=0.0", "label"] == "weak, beta=0.0: whole suite"
+    assert ablations.order_by_variant(ablations.of_base(heldout)).empty
 
 
 def test_length_of_code_is_compared_within_students_only():

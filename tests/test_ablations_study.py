@@ -27,12 +27,24 @@ def grid_table(contrast_of, seeds=3, problems=60, noise=0.02):
 
 
 def test_the_contrast_and_its_law_are_found():
-    law = study.capability_law(grid_table({"strong": (0.6, 0.2), "weak": (0.2, -0.1), "between": (0.4, 0.0)}))
+    law = study.capability_law(
+        grid_table({"strong": (0.6, 0.2), "weak": (0.2, -0.1), "between": (0.4, 0.0)}), ["suite"]
+    )
     assert law["student"].tolist() == ["weak", "between", "strong"]
     assert law["capability"].tolist() == pytest.approx([0.2, 0.4, 0.6])
     assert law["contrast"].tolist() == pytest.approx([-0.1, 0.0, 0.2], abs=0.01)
     assert (law["low"] < law["contrast"]).all() and (law["contrast"] < law["high"]).all()
     assert law["p"].iloc[[0, 2]].max() < 0.01 < law["p"].iloc[1]
+
+
+def test_the_law_is_told_of_the_tiers_too() -> None:
+    """A student whose programs never pass everything shows what it gained in the tiers alone."""
+    heldout = grid_table({"weak": (0.2, 0.0), "strong": (0.6, 0.2)}, noise=0)
+    easy = (heldout["student"] == "weak") & (heldout["policy"] == "uni") & (heldout["measure"] == "basic")
+    heldout.loc[easy, "after"] += 0.4
+    law = study.capability_law(heldout).set_index(["measure", "student"])["contrast"]
+    assert law["suite", "weak"] == pytest.approx(0.0) and law["tiers", "weak"] == pytest.approx(-0.1)
+    assert law["suite", "strong"] == pytest.approx(0.2) and law["tiers", "strong"] == pytest.approx(0.0)
 
 
 def test_capability_that_foretells_the_contrast_correlates_and_noise_widens_it():
@@ -108,12 +120,15 @@ def verdicts(heldout):
 def test_claims_speak_of_the_strongest_and_the_weakest_and_of_nothing_untrained():
     lawful = {f"s{i}": (0.1 + 0.1 * i, 0.1 * i - 0.2) for i in range(5)}
     found = verdicts(grid_table(lawful))
-    assert found["The more capable student (s4) gains more from hard-first schedules"] == "holds"
-    assert found["The less capable student (s0) gains more from easy-to-hard schedules"] == "holds"
-    assert found["The more capable a student, the more it prefers hard-first to easy-to-hard"] == "holds"
+    assert found["The more capable student (s4) gains more from hard-first schedules, whole suite"] == "holds"
+    assert found["The less capable student (s0) gains more from easy-to-hard schedules, whole suite"] == "holds"
+    assert found["The more capable a student, the more it prefers hard-first to easy-to-hard, whole suite"] == "holds"
     assert found["A hard-first schedule beats rewarding all tiers throughout"] == "holds"
     assert "Graded rewards beat all-or-nothing" not in found
     lawless = verdicts(grid_table({"strong": (0.6, -0.4), "weak": (0.2, 0.0)}, problems=20, noise=0.3))
-    assert lawless["The more capable student (strong) gains more from hard-first schedules"] == "does not hold"
-    assert lawless["The less capable student (weak) gains more from easy-to-hard schedules"] == "undecided"
+    assert (
+        lawless["The more capable student (strong) gains more from hard-first schedules, whole suite"]
+        == "does not hold"
+    )
+    assert lawless["The less capable student (weak) gains more from easy-to-hard schedules, whole suite"] == "undecided"
     assert not any("more it prefers" in claim for claim in lawless)

@@ -86,8 +86,10 @@ def test_an_interval_across_zero_is_grey_and_a_clear_one_blue() -> None:
 def test_law_speed_and_length_are_drawn_for_any_number_of_students() -> None:
     heldout, histories = study(("strong", "weak"), ("uni", "var_asce_rev"))
     law = ablations.capability_law(heldout)
-    [axes] = figures.contrast_by_capability(law).axes
-    assert {text.get_text() for text in axes.texts} >= {"strong", "weak"}
+    panels = figures.contrast_by_capability(law).axes
+    assert [axes.get_title() for axes in panels] == ["whole suite", "mean of the tiers"]
+    for axes in panels:
+        assert {text.get_text() for text in axes.texts} >= {"strong", "weak"}
     speed = figures.learning_speed(ablations.learning_speed(histories, target=0.3))
     assert any(text.get_text().startswith("step ") for axes in speed.axes for text in axes.texts)
     lengths = heldout.drop_duplicates(["student", "policy", "seed"]).assign(

@@ -14,10 +14,11 @@ from tarot_lite.ablations.collect import collect_heldout, collect_histories, col
 from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
 from tarot_lite.ablations.lengths import length_claims, length_correlation
 from tarot_lite.ablations.plan import Plan, plan
-from tarot_lite.ablations.study import capability_law, correlation, learning_speed, power, stability
-from tarot_lite.ablations.variants import base_variant, of_base, variant_contrasts
+from tarot_lite.ablations.study import MEASURES, capability_law, correlation, learning_speed, power, stability
+from tarot_lite.ablations.variants import base_variant, of_base, order_by_variant, variant_contrasts
 
 __all__ = [
+    "MEASURES",
     "STAGE",
     "Cell",
     "Outcome",
@@ -37,6 +38,7 @@ __all__ = [
     "length_claims",
     "length_correlation",
     "of_base",
+    "order_by_variant",
     "plan",
     "power",
     "run_cells",

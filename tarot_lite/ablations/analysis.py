@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from tarot_lite.ablations.study import capability_law, capability_of, correlation
+from tarot_lite.ablations.study import MEASURES, capability_law, capability_of, correlation
 from tarot_lite.curriculum import get_policy
 from tarot_lite.statistics import Interval, holm, mean_interval, permutation_p, verdict_of
 
@@ -134,28 +134,8 @@ def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
                 verdict_of(found, at_least=0.10),
             )
         )
-    law = capability_law(heldout).set_index("student")
-    for student, kind, favoured, sign in (
-        (strongest, "more", "hard-first", 1),
-        (weakest, "less", "easy-to-hard", -1),
-    ):
-        if student in law.index and (sign > 0 or student != strongest):
-            row = law.loc[student]
-            found = Interval(row["contrast"], row["low"], row["high"])
-            evidence = f"hard-first minus easy-to-hard, paired by problem, {row['seeds']:.0f} seed(s)"
-            text = f"The {kind} capable student ({student}) gains more from {favoured} schedules"
-            rows.append(_claim(text, evidence, found, verdict_of(found if sign > 0 else -found)))
-    if (related := correlation(heldout)) is not None:
-        rho, p = related
-        rows.append(
-            {
-                "claim": "The more capable a student, the more it prefers hard-first to easy-to-hard",
-                "evidence": f"rank correlation over {len(law)} students, exact {_p_text(p)}",
-                "number": f"{rho.estimate:+.2f}",
-                "interval": f"{rho.low:+.2f} to {rho.high:+.2f}",
-                "verdict": verdict_of(rho) if p < 0.05 else "undecided",
-            }
-        )
+    for measure, name in MEASURES.items():
+        rows += _law_claims(heldout, measure, name)
     for student, first, second, text in (
         (strongest, "var_asce_rev", "flat", "A hard-first schedule beats rewarding all tiers throughout"),
         (weakest, "flat", "all_or_nothing", "Graded rewards beat all-or-nothing"),
@@ -164,6 +144,34 @@ def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
             found, p = contrast(heldout, student, first, second)
             evidence = f"{student} student, {first} minus {second}, {_p_text(p)}"
             rows.append(_claim(text, evidence, found, verdict_of(found)))
+    return rows
+
+
+def _law_claims(heldout: pd.DataFrame, measure: str, name: str) -> list[dict[str, str]]:
+    """What the paper says of capability and order, for one measure of success."""
+    law = capability_law(heldout, [measure])
+    students = capability_of(heldout).index
+    rows = []
+    for student, kind, favoured, sign in (
+        (students[-1], "more", "hard-first", 1),
+        (students[0], "less", "easy-to-hard", -1),
+    ):
+        for row in law[law["student"] == student].itertuples() if sign > 0 or len(students) > 1 else ():
+            found = Interval(row.contrast, row.low, row.high)
+            evidence = f"hard-first minus easy-to-hard, paired by problem, {row.seeds} seed(s)"
+            text = f"The {kind} capable student ({student}) gains more from {favoured} schedules, {name}"
+            rows.append(_claim(text, evidence, found, verdict_of(found if sign > 0 else -found)))
+    if (related := correlation(heldout, measure)) is not None:
+        rho, p = related
+        rows.append(
+            {
+                "claim": f"The more capable a student, the more it prefers hard-first to easy-to-hard, {name}",
+                "evidence": f"rank correlation over {len(law)} students, exact {_p_text(p)}",
+                "number": f"{rho.estimate:+.2f}",
+                "interval": f"{rho.low:+.2f} to {rho.high:+.2f}",
+                "verdict": verdict_of(rho) if p < 0.05 else "undecided",
+            }
+        )
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,8 @@ def grid(settings: Settings) -> list[Cell]:
     """All cells of a profile: its students x policies x seeds x `settings.axes`.
 
     Seeds come last in turn, so that a grid which was stopped early has the same cells for every seed that it finished;
-    students from last to first (the strong are slower to judge).  A value that the run has anyway is no change: the
+    students from last to first (the strong are slower to judge).  Axes are crossed, or changed one at a time beside the
+    run's own settings (`settings.cross_axes`).  A value that the run has anyway is no change: the
     cells of a plain grid are found again when axes are added to it.  Baselines whose reward has no tiers are not
     repeated for other tier weights.
 
@@ -76,6 +78,9 @@ def grid(settings: Settings) -> list[Cell]:
     ['strong-uni-0', 'strong-var_asce_rev-0']
     >>> [cell.name for cell in grid(load_profile("smoke", axes="beta=0.01|0; grpo_steps=3|9"))][:4]
     ['strong-uni-0', 'strong-uni-0-grpo_steps=9', 'strong-uni-0-beta=0.0', 'strong-uni-0-beta=0.0-grpo_steps=9']
+    >>> alone = load_profile("smoke", axes="beta=0; grpo_steps=9", cross_axes=False)
+    >>> [cell.name for cell in grid(alone)][:3]
+    ['strong-uni-0', 'strong-uni-0-beta=0.0', 'strong-uni-0-grpo_steps=9']
     """
     whole = [*settings.policies, *(name for name in PORTFOLIO if name not in settings.policies)]
     variants = [
@@ -84,7 +89,7 @@ def grid(settings: Settings) -> list[Cell]:
             for name, value in zip(settings.axes, values, strict=True)
             if value is not None and value != getattr(settings, name)
         )
-        for values in itertools.product(*settings.axes.values())
+        for values in _combinations(settings)
     ]
     cells = [
         Cell(student, policy, seed, changes)
@@ -100,6 +105,16 @@ def grid(settings: Settings) -> list[Cell]:
             f"{' and '.join(settings.axes)} change nothing; add other policies, or the value none"
         )
     return list(dict.fromkeys(cells))
+
+
+def _combinations(settings: Settings) -> Iterator[tuple[Any, ...]]:
+    """Values of the axes, one per axis; None is the run's own."""
+    if settings.cross_axes:
+        yield from itertools.product(*settings.axes.values())
+        return
+    yield (None,) * len(settings.axes)
+    for at, values in enumerate(settings.axes.values()):
+        yield from ((None,) * at + (value,) + (None,) * (len(settings.axes) - at - 1) for value in values)
 
 
 def _text(value: Any) -> str:

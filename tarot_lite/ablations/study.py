@@ -6,6 +6,7 @@ Tables in, tables out.  ``heldout`` is the table of `ablations.collect_heldout`,
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -16,7 +17,11 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval, permutation_p, rank_correlation, seeds_needed, spread
 
-__all__ = ["capability_law", "correlation", "hard_minus_easy", "learning_speed", "power", "stability"]
+__all__ = ["MEASURES", "capability_law", "correlation", "hard_minus_easy", "learning_speed", "power", "stability"]
+
+MEASURES = {"suite": "whole suite", "tiers": "mean of the tiers"}
+"""What a contrast is about.  Few programs of a weak student pass everything, whatever it was taught: only the mean of the
+four tiers can show what such a student gained."""
 
 _SMOOTHING = 9  # steps
 _LAST = 10  # steps
@@ -90,13 +95,21 @@ def stability(heldout: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
 def hard_minus_easy(heldout: pd.DataFrame, student: str, measure: str = "suite") -> pd.DataFrame:
     """The paper's contrast: held-out pass@1 after the hard-first curricula minus that after the easy-to-hard ones.
 
+    Parameters
+    ----------
+    heldout, student
+        Table of `ablations.collect_heldout`, and whose rows count.
+    measure
+        One of `MEASURES`.
+
     Returns
     -------
     pandas.DataFrame
         Seeds x problems, averaged over the curricula of either kind; only what both kinds finished.  Empty if one of the
         kinds was not trained.
     """
-    rows = heldout[(heldout["student"] == student) & (heldout["measure"] == measure)]
+    measures = [tier.value for tier in Tier] if measure == "tiers" else [measure]
+    rows = heldout[(heldout["student"] == student) & heldout["measure"].isin(measures)]
     kinds = rows["policy"].map(lambda name: get_policy(name).direction)
     hard, easy = (
         rows[kinds == kind].pivot_table("after", "seed", "problem_id", sort=False)
@@ -111,37 +124,47 @@ def capability_of(heldout: pd.DataFrame) -> pd.Series[float]:
     return tiers.groupby("student")["before"].mean().sort_values()
 
 
-def capability_law(heldout: pd.DataFrame) -> pd.DataFrame:
+def capability_law(heldout: pd.DataFrame, measures: Iterable[str] = MEASURES) -> pd.DataFrame:
     """The contrast of every student beside its capability before training.
 
     Returns
     -------
     pandas.DataFrame
-        ``student``, ``capability`` (mean held-out pass@1 over the four tiers, untrained), ``seeds``, ``contrast`` (hard
-        first minus easy to hard, whole suite) with ``low``, ``high`` and the permutation ``p``; students in order of
-        capability.
+        ``measure`` and its ``label`` (see `MEASURES`), ``student``, ``capability`` (mean held-out pass@1 over the four
+        tiers, untrained), ``seeds``, ``contrast`` (hard first minus easy to hard) with ``low``, ``high`` and the
+        permutation ``p``; within a measure, students in order of capability.
     """
     rows = []
-    for student, capability in capability_of(heldout).items():
-        difference = hard_minus_easy(heldout, str(student))
+    for measure, (student, capability) in itertools.product(measures, capability_of(heldout).items()):
+        difference = hard_minus_easy(heldout, str(student), measure)
         if difference.empty:
             continue
         found, p = mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
         rows.append(
-            {"student": student, "capability": capability, "seeds": len(difference)}
+            {
+                "measure": measure,
+                "label": MEASURES[measure],
+                "student": student,
+                "capability": capability,
+                "seeds": len(difference),
+            }
             | {"contrast": found.estimate, "low": found.low, "high": found.high, "p": p}
         )
-    columns = ["student", "capability", "seeds", "contrast", "low", "high", "p"]
+    columns = ["measure", "label", "student", "capability", "seeds", "contrast", "low", "high", "p"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def correlation(heldout: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> tuple[Interval, float] | None:
+def correlation(
+    heldout: pd.DataFrame, measure: str = "suite", resamples: int = 2000, seed: int = 0
+) -> tuple[Interval, float] | None:
     """Does capability foretell the contrast?  Spearman's rank correlation over students.
 
     Parameters
     ----------
     heldout
         Of three to nine students that were trained under both kinds of schedule.
+    measure
+        One of `MEASURES`.
     resamples, seed
         Of the bootstrap over training seeds and problems; the students themselves are not drawn again, so the interval
         is about these students.
@@ -149,14 +172,17 @@ def correlation(heldout: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> 
     Returns
     -------
     tuple or None
-        Correlation in [-1, 1] with its 95 % interval, and the exact permutation p-value; None with too few students.
+        Correlation in [-1, 1] with its 95 % interval, and the exact permutation p-value; None with too few students, or
+        if the contrast is the same for all of them.
     """
-    law = capability_law(heldout)
+    law = capability_law(heldout, [measure])
     if not 3 <= len(law) <= 9:
         return None
     rho, p = rank_correlation(law["capability"], law["contrast"])
+    if not math.isfinite(rho):
+        return None
     rng = np.random.default_rng(seed)
-    differences = [hard_minus_easy(heldout, student).to_numpy() for student in law["student"]]
+    differences = [hard_minus_easy(heldout, student, measure).to_numpy() for student in law["student"]]
     drawn = []
     for _ in range(resamples):
         means = []

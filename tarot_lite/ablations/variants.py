@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tarot_lite.ablations.study import capability_law
 from tarot_lite.statistics import holm, mean_interval, permutation_p
 
-__all__ = ["base_variant", "of_base", "variant_contrasts"]
+__all__ = ["base_variant", "of_base", "order_by_variant", "variant_contrasts"]
 
 
 def base_variant(table: pd.DataFrame) -> str:
@@ -61,3 +62,26 @@ def variant_contrasts(heldout: pd.DataFrame, measure: str = "suite") -> pd.DataF
     if not found.empty:
         found["p_holm"] = holm(found["p"].to_numpy())
     return found
+
+
+def order_by_variant(heldout: pd.DataFrame) -> pd.DataFrame:
+    """Hard first minus easy to hard under every variant: on which settings does it depend who gains from which order?
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `ablations.capability_law`, with ``variant`` in front, a ``label`` that names student and variant, ``estimate``
+        instead of ``contrast``, and ``p_holm``, corrected for the number of rows.  Empty if the grid has no further axes.
+    """
+    base = base_variant(heldout)
+    names = [base, *(name for name in dict.fromkeys(heldout["variant"]) if name != base)]
+    if len(names) < 2:
+        return pd.DataFrame()
+    tables = [
+        capability_law(heldout[heldout["variant"] == name]).assign(variant=name or "own settings") for name in names
+    ]
+    found = pd.concat(tables, ignore_index=True).rename(columns={"contrast": "estimate"})
+    found = found.sort_values(["measure", "capability"], kind="stable", ignore_index=True)
+    found["label"] = found["student"] + ", " + found["variant"] + ": " + found["label"]
+    found["p_holm"] = holm(found["p"].to_numpy())
+    return found[["variant", *(name for name in found.columns if name != "variant")]]

@@ -105,31 +105,34 @@ def contrast_by_capability(law: pd.DataFrame) -> Figure:
     Parameters
     ----------
     law
-        ``student``, ``capability`` (share), ``contrast``, ``low``, ``high`` (shares in [-1, 1]), as
-        `ablations.capability_law` returns.
+        ``label`` of the measure, ``student``, ``capability`` (share), ``contrast``, ``low``, ``high`` (shares in [-1, 1]), as
+        `ablations.capability_law` returns; a panel per measure.
     """
-    figure, axes = new_figure(6.0, 3.8)
-    axes.axhspan(0, 200, color="#CC79A7", alpha=0.08, linewidth=0)
-    axes.axhspan(-200, 0, color="#66C2A5", alpha=0.10, linewidth=0)
-    axes.axhline(0, color="black", linewidth=1)
-    for row in law.itertuples():
-        clear = row.low > 0 or row.high < 0
-        x, colour = 100 * row.capability, STUDENT_COLOURS.get(row.student, "#4D4D4D")
-        axes.plot([x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=2)
-        axes.plot(x, 100 * row.contrast, "o", color=colour if clear else "white", markeredgecolor=colour, markersize=9)
-        axes.annotate(row.student, (x, 100 * row.high), (0, 5), textcoords="offset points", ha="center", fontsize=9)
+    labels = list(dict.fromkeys(law["label"]))
+    figure, panels = _panels(labels, 4.6, 3.6, sharey=True, sharex=True)
     reach = 1.25 * max(2.0, *(100 * law[["low", "high"]].abs().max()))
     width = max(5.0, 100 * (law["capability"].max() - law["capability"].min()))
     middle = 50 * (law["capability"].max() + law["capability"].min())
-    axes.set(ylim=(-reach, reach), xlim=(middle - 0.65 * width, middle + 0.65 * width))
-    axes.set(
-        xlabel="capability: held-out pass@1 before training, mean of the tiers (%)",
-        ylabel="hard first − easy to hard (points)",
+    panels[0].set(ylim=(-reach, reach), xlim=(middle - 0.65 * width, middle + 0.65 * width))
+    panels[0].set_ylabel("hard first − easy to hard (points)")
+    for plot, label in zip(panels, labels, strict=True):
+        plot.axhspan(0, 200, color="#CC79A7", alpha=0.08, linewidth=0)
+        plot.axhspan(-200, 0, color="#66C2A5", alpha=0.10, linewidth=0)
+        plot.axhline(0, color="black", linewidth=1)
+        for row in law[law["label"] == label].itertuples():
+            clear = row.low > 0 or row.high < 0
+            x, colour = 100 * row.capability, STUDENT_COLOURS.get(row.student, "#4D4D4D")
+            plot.plot([x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=2)
+            fill = colour if clear else "white"
+            plot.plot(x, 100 * row.contrast, "o", color=fill, markeredgecolor=colour, markersize=9)
+            plot.annotate(row.student, (x, 100 * row.high), (0, 5), textcoords="offset points", ha="center", fontsize=9)
+        plot.set(title=label, xlabel="capability before training (%)")
+        for y, text, valign in ((0.97, "hard first is better", "top"), (0.03, "easy to hard is better", "bottom")):
+            plot.text(0.01, y, text, transform=plot.transAxes, fontsize=9, color="#555555", va=valign)
+    note(
+        panels[0],
+        "held-out pass@1; capability is its mean over the tiers; full: the 95 % interval excludes zero, hollow: it does not",
     )
-    axes.set_title("Who gains from which order")
-    for y, text, valign in ((0.97, "hard first is better", "top"), (0.03, "easy to hard is better", "bottom")):
-        axes.text(0.01, y, text, transform=axes.transAxes, fontsize=9, color="#555555", va=valign)
-    note(axes, "full: the 95 % interval excludes zero, hollow: it does not")
     return figure
 
 
