@@ -19,5 +19,16 @@ from tarot_lite.sandbox.limits import Limits
 from tarot_lite.sandbox.pool import Sandbox
 from tarot_lite.sandbox.report import LEVELS, Layer, SandboxReport
 from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
+from tarot_lite.sandbox.spread import SpreadSandbox
 
-__all__ = ["LEVELS", "Execution", "Layer", "Limits", "Sandbox", "SandboxError", "SandboxReport", "TestResult"]
+__all__ = [
+    "LEVELS",
+    "Execution",
+    "Layer",
+    "Limits",
+    "Sandbox",
+    "SandboxError",
+    "SandboxReport",
+    "SpreadSandbox",
+    "TestResult",
+]

@@ -9,8 +9,9 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -136,7 +137,7 @@ class Sandbox:
         SandboxError
             If the sandbox failed, on a fresh worker too.
         """
-        return self._execute(_checked_job(program, inputs), limits or self.limits)
+        return self._execute(checked_job(program, inputs), limits or self.limits)
 
     def run_many(
         self, jobs: Iterable[tuple[str, Sequence[str]]], progress: bool = False, limits: Limits | None = None
@@ -157,7 +158,7 @@ class Sandbox:
         SandboxError
             After everything else was run, if some job could not be; ``.results`` holds the rest.
         """
-        checked = [_checked_job(program, inputs) for program, inputs in jobs]
+        checked = [checked_job(program, inputs) for program, inputs in jobs]
         limits = limits or self.limits
         distinct = list(dict.fromkeys(checked))
         done: dict[Job, list[Execution]] = {}
@@ -350,11 +351,6 @@ class Sandbox:
         """Call `work` for small batches of jobs on as many threads as there are workers."""
         if not jobs:
             return
-        bar: Any = None
-        if progress:
-            from tqdm.auto import tqdm
-
-            bar = tqdm(total=len(jobs), desc="sandbox", unit="program", disable=None, file=sys.stderr)
         waiting = deque(jobs)
         lock = threading.Lock()
 
@@ -365,10 +361,9 @@ class Sandbox:
                 if not batch:
                     return
                 work(batch)
-                if bar is not None:
-                    bar.update(len(batch))
+                count(len(batch))
 
-        try:
+        with counted(len(jobs), progress) as count:
             if self.workers == 1 or len(jobs) == 1:
                 drain()
                 return
@@ -379,9 +374,18 @@ class Sandbox:
                 except BaseException:
                     waiting.clear()
                     raise
-        finally:
-            if bar is not None:
-                bar.close()
+
+
+@contextmanager
+def counted(total: int, progress: bool) -> Iterator[Callable[[int], Any]]:
+    """A bar of `total` programs; what comes back is called with how many more are done."""
+    if not progress:
+        yield lambda more: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc="sandbox", unit="program", disable=None, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
@@ -398,7 +402,8 @@ def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
     return batch
 
 
-def _checked_job(program: str, inputs: Sequence[str]) -> Job:
+def checked_job(program: str, inputs: Sequence[str]) -> Job:
+    """A program with its inputs; raises what `Sandbox.run` tells of."""
     if not isinstance(program, str):
         raise TypeError(f"program is {type(program).__name__}; give Python source as text")
     if len(program) > _LONGEST_PROGRAM:
