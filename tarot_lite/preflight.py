@@ -76,7 +76,7 @@ def checks(settings: Settings, card: backends.Card | None = None) -> list[Check]
     """
     found = card or backends.card()
     done: list[Check] = []
-    for look in (_versions, _gpu, _backend, _number_type, _memory, _model, _disk, _problems, _sandbox):
+    for look in (_versions, _gpu, _backend, _number_type, _memory, _model, _disk, _problems, _sandbox, _keeping):
         try:
             done += look(settings, found)
         except Exception as error:  # a check that fails itself must not hide the others
@@ -399,3 +399,39 @@ def _sandbox(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     weak = level == "rlimits"
     remedy = "run it on Linux with seccomp; here a hostile program reaches your files" if weak else ""
     yield Check("sandbox", "look" if weak else "ok", f"level {level}", remedy)
+
+
+def _keeping(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+    """Whether what the training leaves can be saved and uploaded as asked: hours later is too late to find out."""
+    if settings.save_model == "gguf":
+        backend = backends.choose(settings, card) if settings.models else backends.Backend("transformers", "it is tiny")
+        if backend.name == "unsloth":
+            yield Check("saving", "ok", "GGUF, by Unsloth")
+        else:
+            yield Check(
+                "saving",
+                "stop",
+                f"save_model is gguf, which Unsloth makes, but transformers loads the student ({backend.why})",
+                "set backend to unsloth, or save_model to merged and convert that folder with llama.cpp",
+            )
+    names = dict.fromkeys(name for name in (settings.hub_checkpoints, settings.hub_model) if name is not None)
+    if names:
+        yield _may_upload(", ".join(names))
+
+
+def _may_upload(names: str) -> Check:
+    from huggingface_hub import HfApi, get_token
+
+    if get_token() is None:
+        return Check(
+            "upload", "stop", f"{names}: there is no token", "`hf auth login` with one that may write (Colab: HF_TOKEN)"
+        )
+    found: list[str] = []
+
+    def ask() -> None:
+        found.append(HfApi().whoami()["auth"]["accessToken"]["role"])
+
+    reached = _reach("upload", names, ask)
+    if reached.state == "ok" and found == ["read"]:
+        return Check("upload", "stop", f"{names}: the token may only read", "`hf auth login` with one that may write")
+    return reached

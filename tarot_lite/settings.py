@@ -279,6 +279,11 @@ class Settings:
         choices=("no", "adapters", "merged", "gguf"),
     )
     hub_model: str | None = _option(None, "Hub repository that notebook 04 uploads what it saved to.", since=4)
+    hub_checkpoints: str | None = _option(
+        None,
+        "Hub repository that gets every checkpoint of a training, and that a fresh machine goes on from.",
+        since=6,
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", _read_axes(self.axes))
@@ -332,6 +337,11 @@ class Settings:
         if self.tier_weights is not None and (len(self.tier_weights) != 4 or not all(self.tier_weights)):
             raise ValueError(
                 f"parameter tier_weights is {self.tier_weights!r}; give four numbers above 0, basic to edge"
+            )
+        if self.hub_model is not None and self.save_model == "no":
+            raise ValueError(
+                f"parameter hub_model is {self.hub_model!r}, but save_model is no, so nothing would be uploaded; set save_model "
+                "to adapters, merged or gguf"
             )
         for field_name in ("run", "profile"):
             text = getattr(self, field_name)

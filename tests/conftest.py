@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tarot_lite.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -47,3 +50,20 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox of one worker."""
+    with Sandbox(workers=1) as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cache with the warmed-up student of the training's tests; `training_helpers.fresh` takes it from there."""
+    from training_helpers import fresh
+
+    folder = tmp_path_factory.mktemp("student")
+    fresh(folder)
+    return folder

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_stand_in import Hub, stand_in
 
 from tarot_lite import preflight
 from tarot_lite.preflight import Check, PreflightError
@@ -87,6 +91,94 @@ def test_a_gated_model_without_a_token_is_stopped(monkeypatch: pytest.MonkeyPatc
 def test_a_model_out_of_reach_is_stopped_before_the_download() -> None:
     row = looked(Settings(models={"tiny": "HuggingFaceTB/SmolLM2-360M-Instruct@nowhere"}))["model of tiny"]
     assert row.state == "stop" and "is not in the cache, and HF_HUB_OFFLINE is set" in row.found
+
+
+_LOOK = """
+import json, sys
+from dataclasses import asdict
+from tarot_lite import preflight
+from tarot_lite.settings import Settings
+for given in json.loads(sys.argv[1]):
+    rows = {row.item: asdict(row) for row in preflight.checks(Settings(**given))}
+    print(json.dumps(rows))
+"""
+
+
+def online(
+    hub: Hub, repository: Path, cache: Path, token: str, *given: dict[str, Any]
+) -> list[dict[str, dict[str, str]]]:
+    """The checks of several settings in a process whose Hub is the stand-in, with an empty cache."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(cache), "PYTHONPATH": str(repository), "HF_TOKEN": token}
+    command = [sys.executable, "-c", _LOOK, json.dumps(given)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def test_the_hub_is_asked_for_models_problems_and_rights(repository: Path, tmp_path: Path) -> None:
+    coder, gemma, data = "Qwen/Qwen2.5-Coder-0.5B-Instruct", "google/gemma-2-2b-it", "somebody/problems"
+    with stand_in() as hub:
+        hub.repositories |= {coder: {"private": False}, data: {"private": False}, gemma: {"gated": True}}
+        hub.files |= {coder: {"config.json": b"{}"}, data: {"README.md": b"# P"}}
+        asked = {"models": {"m": coder}, "problems_data": data, "hub_checkpoints": "somebody/runs"}
+        wrong = {"models": {"m": "Qwen/Qwen2.5-0.5B-Instruct"}, "problems_data": "no/such"}
+        there, missing, gated = online(hub, repository, tmp_path, "right-token", asked, wrong, {"models": {"m": gemma}})
+        hub.role = "read"
+        [reading] = online(hub, repository, tmp_path, "right-token", asked)
+        [stranger] = online(hub, repository, tmp_path, "wrong-token", asked)
+        [nobody] = online(hub, repository, tmp_path, "", asked)
+        assert hub.files.keys() == {coder, data}  # looking writes nothing
+    assert [there[item]["state"] for item in ("model of m", "problems", "upload")] == ["ok"] * 3
+    for item in ("model of m", "problems"):
+        assert missing[item]["state"] == "stop" and "cannot be had from the Hub" in missing[item]["found"]
+        assert missing[item]["remedy"].startswith("check network and name")
+    assert "GatedRepoError" in gated["model of m"]["found"] and "hf auth login" in gated["model of m"]["remedy"]
+    assert reading["upload"]["found"] == "somebody/runs: the token may only read"
+    assert (stranger["upload"]["state"], nobody["upload"]["state"]) == ("stop", "stop")
+    assert nobody["upload"]["found"] == "somebody/runs: there is no token"
+    assert all("hf auth login" in rows["upload"]["remedy"] for rows in (reading, stranger, nobody))
+
+
+def test_gguf_without_unsloth_is_stopped_before_the_training() -> None:
+    for settings in (Settings(save_model="gguf"), Settings(models={"m": "smollm2"}, save_model="gguf", lora_rank=8)):
+        row = looked(settings)["saving"]
+        assert row.state == "stop" and row.found.startswith("save_model is gguf, which Unsloth makes, but transformers")
+        assert row.remedy == "set backend to unsloth, or save_model to merged and convert that folder with llama.cpp"
+    assert "saving" not in looked(Settings(save_model="merged"))
+
+
+def test_a_disk_too_small_is_stopped(tmp_path: Path) -> None:
+    """A model of a folder whose training would need more than any disk has."""
+    shape = {"num_hidden_layers": 10**6, "hidden_size": 10**6, "num_attention_heads": 8, "intermediate_size": 10**6}
+    shape |= {"vocab_size": 100, "max_position_embeddings": 8192, "model_type": "llama"}
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    rows = looked(Settings(models={"vast": str(tmp_path)}, reports=str(tmp_path)))
+    assert rows["disk for the run"].state == "stop"
+    assert rows["disk for the run"].remedy == "free some, or name another folder by reports"
+    assert rows["model of vast"].found == f"the folder {tmp_path}"
+
+
+def test_versions_outside_their_range_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        preflight.importlib.metadata,
+        "requires",
+        lambda name: ["trl<1", "torch", "no-such-package", 'x; extra == "gpu"'],
+    )
+    row = looked(Settings())["versions"]
+    assert row.state == "look" and "wanted <1; no-such-package is missing" in row.found and "torch" not in row.found
+    assert "requirements/reference.in" in row.remedy
+
+
+def test_a_sandbox_without_walls_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = preflight.Sandbox
+
+    def bare(workers: int) -> Any:
+        return real(workers, without=("namespaces", "landlock", "user", "seccomp"))
+
+    monkeypatch.setattr(preflight, "Sandbox", bare)
+    row = looked(Settings())["sandbox"]
+    assert (row.state, row.found) == ("look", "level rlimits") and "run it on Linux" in row.remedy
 
 
 def test_a_context_too_short_is_stopped() -> None:

@@ -12,12 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from training_helpers import PROBLEMS, SETTINGS, assert_same_run, fresh, weights
 
-from tarot_lite import students, toyworld
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
-from tarot_lite.sandbox import Sandbox
-from tarot_lite.settings import load_profile
 from tarot_lite.training import (
     TrainingError,
     alarms,
@@ -29,47 +27,11 @@ from tarot_lite.training import (
 )
 from tarot_lite.training.signals import PARTS
 
-SETTINGS = replace(
-    load_profile("smoke"), students={"strong": 60}, grpo_steps=5, save_steps=2, prompts_per_step=2, generations=4
-)
-PROBLEMS = toyworld.problems("train", 12, seed=0, tests_per_tier=1)
-CLOCKS = ("step_time", "runtime", "samples_per_second", "steps_per_second", "num_tokens", "tokens_per_second")
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(workers=1) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A warmed-up student on disk."""
-    folder = tmp_path_factory.mktemp("student")
-    students.tiny("strong", SETTINGS, folder)
-    return folder
-
-
-def fresh(home):
-    return students.tiny("strong", SETTINGS, home)  # from the cache: the same weights every time
-
 
 @pytest.fixture(scope="module")
 def undisturbed(home, sandbox, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     return train(fresh(home), PROBLEMS, get_policy("var"), SETTINGS, folder, sandbox)
-
-
-def weights(student):
-    return {name: tensor.clone() for name, tensor in student.model.state_dict().items()}
-
-
-def assert_same_run(result, other):
-    for name, tensor in weights(result.student).items():
-        assert torch.equal(tensor, other.student.model.state_dict()[name]), name
-    columns = [name for name in result.history if not name.endswith(CLOCKS) and not name.startswith("seconds/")]
-    pd.testing.assert_frame_equal(result.history[columns], other.history[columns])
-    assert result.rollouts.read_text() == other.rollouts.read_text()
 
 
 def test_the_history_has_a_row_per_step_with_every_signal(undisturbed):
@@ -149,9 +111,12 @@ def test_the_same_seed_repeats_exactly_and_another_does_not(undisturbed, home, s
 
 
 KILLED = """
-import os, signal, sys
-from tests import test_training as t
+import os, pathlib, signal, sys
+import training_helpers as t
+from tarot_lite.curriculum import get_policy
 from tarot_lite.rewards import TierReward
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.training import train
 
 score = TierReward.__call__
 def deadly(self, *args, trainer_state=None, **kwargs):
@@ -159,14 +124,14 @@ def deadly(self, *args, trainer_state=None, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return score(self, *args, trainer_state=trainer_state, **kwargs)
 TierReward.__call__ = deadly
-with t.Sandbox(workers=1) as sandbox:
-    t.train(t.fresh(t.Path(sys.argv[1])), t.PROBLEMS, t.get_policy("var"), t.SETTINGS, sys.argv[2], sandbox)
+with Sandbox(workers=1) as sandbox:
+    train(t.fresh(pathlib.Path(sys.argv[1])), t.PROBLEMS, get_policy("var"), t.SETTINGS, sys.argv[2], sandbox)
 """
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_undisturbed(undisturbed, home, sandbox, tmp_path):
     root = Path(__file__).parent.parent
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])}
     command = [sys.executable, "-c", KILLED, str(home), str(tmp_path)]
     killed = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

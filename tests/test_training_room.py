@@ -6,50 +6,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+import training_helpers
+from training_helpers import PROBLEMS, fresh, weights
 
 from tarot_lite import students, toyworld
 from tarot_lite.curriculum import get_policy
-from tarot_lite.sandbox import Sandbox
-from tarot_lite.settings import load_profile
 from tarot_lite.training import Batches, TrainingError, best_weights, read_rollouts, train
+from tarot_lite.training.best import best_folder
+from tarot_lite.training.callbacks import Alarms
 from tarot_lite.training.finish import merge, model_card, push, save
 
-SETTINGS = replace(
-    load_profile("smoke"), students={"strong": 60}, grpo_steps=3, save_steps=2, prompts_per_step=2, generations=4
-)
-PROBLEMS = toyworld.problems("train", 12, seed=0, tests_per_tier=1)
+SETTINGS = replace(training_helpers.SETTINGS, grpo_steps=3)
 FLAT = get_policy("flat")
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(workers=1) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("student")
-    students.tiny("strong", SETTINGS, folder)
-    return folder
-
-
-def fresh(home, adapted=False):
-    student = students.tiny("strong", SETTINGS, home)
-    if adapted:
-        torch.manual_seed(1)
-        targets = ["q_proj", "v_proj"]
-        student.model = get_peft_model(student.model, LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
-    return student
-
-
-def weights(student):
-    return {name: weight.detach().clone() for name, weight in student.model.named_parameters()}
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +87,55 @@ def test_no_room_for_a_single_completion_is_told(home, sandbox, tmp_path):
 
 def test_every_completion_cut_is_told(home, sandbox, tmp_path):
     short = replace(SETTINGS, max_completion_tokens=4, grpo_steps=1)
-    with pytest.raises(TrainingError, match="every completion of all 1 steps was cut at max_completion_tokens = 4"):
+    told = (
+        r"every completion of the last 1 steps was cut at max_completion_tokens = 4.*stopped at step 1 of 1\. Raise it"
+    )
+    with pytest.raises(TrainingError, match=told):
         train(fresh(home), PROBLEMS, FLAT, short, tmp_path, sandbox)
+
+
+def test_a_training_that_only_writes_cut_completions_is_stopped_early(home, sandbox, tmp_path):
+    long = replace(SETTINGS, max_completion_tokens=4, grpo_steps=40, save_steps=40)
+    with pytest.raises(TrainingError, match=r"every completion of the last 5 steps was cut.*stopped at step 5 of 40"):
+        train(fresh(home), PROBLEMS, FLAT, long, tmp_path, sandbox)
+    assert {row["step"] for row in map(json.loads, (tmp_path / "signals.jsonl").read_text().splitlines())} <= set(
+        range(6)
+    )
+
+
+def step(**row):
+    return {"reward": 0.1, "truncated": 1.0, "signal/reward": 0.5, **row}
+
+
+def tell(rows, settings, steps=40):
+    """What is told of a training with these rows, one after the other."""
+    watcher = Alarms(settings)
+    for number in range(1, len(rows) + 1):
+        state = SimpleNamespace(
+            log_history=rows[:number], global_step=number, max_steps=steps, is_world_process_zero=True
+        )
+        watcher.on_log(None, state, None, logs=rows[number - 1])
+
+
+def test_cut_completions_whose_rewards_differ_are_an_alarm_told_once(caplog):
+    tell([step()] * 12, SETTINGS)
+    assert [record.getMessage() for record in caplog.records] == [
+        "after step 5 of 40: 100 % of the last completions were cut at max_completion_tokens: raise it, or ask for shorter "
+        "answers"
+    ]
+    with pytest.raises(TrainingError, match="the last 5 steps"):  # left out of the loss, they teach nothing
+        tell([step()] * 12, replace(SETTINGS, mask_truncated=True))
+
+
+def test_one_whole_completion_or_a_step_that_learns_again_does_not_stop_a_training(caplog):
+    cut, again = step(**{"signal/reward": 0.0}), {"loss": 0.0}
+    tell([cut, cut, cut, cut, step(truncated=0.9, **{"signal/reward": 0.0})] * 3, SETTINGS)
+    with pytest.raises(TrainingError, match="stopped at step 9 of 40"):  # every second step has no score of its own
+        tell([cut, again] * 12, SETTINGS)
+    assert {record.getMessage().partition(" of the last")[0] for record in caplog.records} == {
+        "after step 5 of 40: 98 %",
+        "after step 5 of 40: only 0 %",
+    }
 
 
 def test_a_missing_tracker_and_too_long_prompts_are_told(home, sandbox, tmp_path, monkeypatch):
@@ -201,7 +221,7 @@ def test_the_best_weights_are_kept_and_measuring_disturbs_nothing(whole, home, s
     assert [row["step"] for row in rows] == [1, 2, 3]
     best = best_weights(tmp_path, result.student)
     assert best == max(rows, key=lambda row: (row["suite"], row["tiers"], -row["step"]))
-    kept = students.load(tmp_path / "best").model.state_dict()
+    kept = students.load(best_folder(tmp_path, best["step"])).model.state_dict()
     assert all(torch.equal(weight, kept[name]) for name, weight in weights(result.student).items())
     with pytest.raises(TrainingError, match="keep_best_every"):
         best_weights(whole.rollouts.parent, whole.student)

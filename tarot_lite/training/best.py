@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tarot_lite.training.checkpoints import take_weights
 from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.records import Lines
 
-__all__ = ["KeepBest", "best_weights"]
+__all__ = ["KeepBest", "best_folder", "best_weights"]
 
 _SEED = 20_000  # of the samples that weights are compared by: the same for all, and no other part of a run uses it
 
@@ -40,12 +41,14 @@ class KeepBest(TrainerCallback):
         Runs the programs.
     folder
         Gets ``tuning.jsonl`` (a row per measurement: ``step``, ``suite`` = share of completions that pass every tier,
-        ``tiers`` = mean share of tiers passed) and ``best/`` (weights and tokenizer).
+        ``tiers`` = mean share of tiers passed), ``best-<step>/`` (weights and tokenizer) and ``best.json`` (the row of that
+        step).
 
     Notes
     -----
     Of equal shares of whole suites the higher share of tiers wins, then the earlier step.  Sampling here leaves the
-    training's random state as it was.
+    training's random state as it was.  ``best.json`` is written after the weights that it names, and those before them go
+    last, so that a kill at any moment leaves whole ones.
     """
 
     def __init__(
@@ -91,8 +94,16 @@ class KeepBest(TrainerCallback):
         before = [(other["suite"], other["tiers"]) for other in self.lines.read()]
         self.lines.add([row])
         if all((row["suite"], row["tiers"]) > other for other in before):
-            self.student.save(self.folder / "best")
+            self.student.save(best_folder(self.folder, step))
             runs.write_atomic(self.folder / "best.json", json.dumps(row))
+            for old in self.folder.glob("best-*/"):
+                if old != best_folder(self.folder, step):
+                    shutil.rmtree(old)
+
+
+def best_folder(folder: Path, step: int) -> Path:
+    """Where a training's folder keeps the weights that were the best after a step."""
+    return folder / f"best-{step}"
 
 
 def best_weights(folder: str | Path, student: Student) -> dict[str, Any]:
@@ -114,5 +125,5 @@ def best_weights(folder: str | Path, student: Student) -> dict[str, Any]:
     row = runs.read_json(folder / "best.json")
     if row is None:
         raise TrainingError(f"{folder} keeps no best weights; train with the parameter keep_best_every")
-    take_weights(folder / "best", student)
+    take_weights(best_folder(folder, row["step"]), student)
     return dict(row)

@@ -1,17 +1,24 @@
-"""What happens between steps: the progress bar, the file of signals, and what watches them."""
+"""What happens between steps: the progress bar, the file of signals, what watches them, and alarms."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from transformers import TrainerCallback
 
 from tarot_lite import runs
+from tarot_lite.settings import Settings
+from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.records import Lines
+from tarot_lite.training.signals import alarms_by_kind, nothing_whole
 
-__all__ = ["Progress", "WriteSignals"]
+__all__ = ["Alarms", "Progress", "WriteSignals"]
+
+_EARLY = 5  # scored steps after which a training is judged
 
 
 class Progress(TrainerCallback):
@@ -56,3 +63,45 @@ class WriteSignals(TrainerCallback):
             self.lines.add([{"step": state.global_step, **logs}])
             if self.watch is not None:
                 self.watch(state.log_history)
+
+
+class Alarms(TrainerCallback):
+    """Says early, and once, what is wrong with a training, and stops one that cannot learn.
+
+    Parameters
+    ----------
+    settings
+        Of the training.
+
+    Raises
+    ------
+    TrainingError
+        In a step, if every completion of the last five steps (of all, in a shorter training) was cut and they left nothing
+        to learn from.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._told: set[str] = set()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Look at the last scored steps; a step that learns again from the completions before it has no score."""
+        if not logs or logs.get("reward") is None:
+            return
+        last = [row for row in state.log_history if row.get("reward") is not None][-_EARLY:]
+        if len(last) < _EARLY and state.global_step < state.max_steps:
+            return
+        if nothing_whole(last, self.settings.mask_truncated):
+            raise TrainingError(
+                f"every completion of the last {len(last)} steps was cut at max_completion_tokens = "
+                f"{self.settings.max_completion_tokens}, and there was nothing to learn from them: stopped at step "
+                f"{state.global_step} of {state.max_steps}. Raise it, ask for shorter answers, or take a student that ends its "
+                "answers (what it writes is in rollouts.jsonl of the training's folder)"
+            )
+        if len(last) == _EARLY and state.is_world_process_zero:
+            for kind, text in alarms_by_kind(pd.DataFrame(last)).items():
+                if kind not in self._told:
+                    self._told.add(kind)
+                    logging.getLogger("tarot_lite").warning(
+                        f"after step {state.global_step} of {state.max_steps}: {text}"
+                    )

@@ -15,7 +15,7 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
-from tarot_lite.training.errors import TrainingError
+from tarot_lite.training.errors import TrainingError, said
 from tarot_lite.training.identity import RECIPE, is_adapted
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def push(
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Trained with tarot_lite")
     except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
         raise TrainingError(
-            f"{repository} could not be uploaded ({type(error).__name__}: {error!s:.300}); check the name and the network, "
+            f"{repository} could not be uploaded ({said(error)}); check the name and the network, "
             f"log in by `hf auth login` with a token that may write, and call push again: the model is safe in {folder}"
         ) from error
     return f"{api.endpoint}/{repository}"

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from accelerate import PartialState
 from datasets import Dataset
+from huggingface_hub import HfApi
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from tarot_lite import runs
@@ -29,7 +30,7 @@ from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training.arguments import Batches, arguments
 from tarot_lite.training.best import KeepBest
-from tarot_lite.training.callbacks import Progress, WriteSignals
+from tarot_lite.training.callbacks import Alarms, Progress, WriteSignals
 from tarot_lite.training.checkpoints import (
     MarkComplete,
     Start,
@@ -43,6 +44,7 @@ from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.identity import check_identity, identity, is_adapted
 from tarot_lite.training.prompts import prompt_rows
 from tarot_lite.training.records import Lines, Recorder
+from tarot_lite.training.remote import Remote, UploadCheckpoints, remote_name
 from tarot_lite.training.signals import history_of
 from tarot_lite.training.trainer import CurriculumTrainer
 
@@ -99,6 +101,7 @@ def train(
     resume: bool = True,
     tuning: Sequence[Problem] = (),
     watch: Callable[[list[dict[str, Any]]], None] | None = None,
+    hub: HfApi | None = None,
 ) -> TrainingResult:
     """Train `student` by GRPO on `problems` under `policy`.
 
@@ -112,11 +115,11 @@ def train(
         See `tarot_lite.curriculum`.
     settings
         Uses the parameters of the training (``grpo_steps`` to ``report_to``), ``temperature``, ``max_prompt_tokens``,
-        ``max_completion_tokens``, ``dtype``, ``vllm`` and ``threads``.
+        ``max_completion_tokens``, ``dtype``, ``vllm``, ``threads`` and ``hub_checkpoints``.
     folder
         Holds ``checkpoints/``, ``rollouts.jsonl``, ``signals.jsonl`` and the identity of the training.  A second call
         with the same arguments goes on from the last complete checkpoint, and on a CPU ends with the same weights as
-        an undisturbed run.
+        an undisturbed run.  A folder without a checkpoint first takes the one of ``hub_checkpoints``, if it has one.
     sandbox
         Runs the completions.
     seed
@@ -127,12 +130,15 @@ def train(
         Problems that the best weights are chosen by, if ``settings.keep_best_every`` is set.
     watch
         Called with the log, a list of rows, after every step.
+    hub
+        Client for ``hub_checkpoints``; None: of the public Hub, with your login.
 
     Raises
     ------
     TrainingError
         If the folder holds a different training, no problem has an active tier, no prompt fits, batches do not divide,
-        a tracker is missing, memory runs out with the smallest pieces, or every completion was cut.
+        a tracker is missing, ``hub_checkpoints`` cannot be used, memory runs out with the smallest pieces, or for some steps
+        every completion was cut so that there was nothing to learn from.
     tarot_lite.sandbox.SandboxError
         If the sandbox failed; the last checkpoint stays.
 
@@ -149,12 +155,19 @@ def train(
     processes = PartialState(cpu=not torch.cuda.is_available())
     batches = Batches.of(settings, processes.num_processes)
     rows, dropped = prompt_rows(student, problems, policy, settings)
+    uploads: UploadCheckpoints | None = None
     if processes.is_main_process:
         if not resume and folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        check_identity(folder, identity(student, problems, policy, settings, seed))
-        last_complete(folder / "checkpoints")  # removes broken ones
+        this = identity(student, problems, policy, settings, seed)
+        check_identity(folder, this)
+        newest = last_complete(folder / "checkpoints")  # removes broken ones
+        if settings.hub_checkpoints is not None:
+            remote = Remote(settings.hub_checkpoints, remote_name(this), hub)
+            if resume and newest is None and (step := remote.fetch(folder)) is not None:
+                runs.note(f"{student.name}: goes on from step {step}, as {settings.hub_checkpoints} has it")
+            uploads = UploadCheckpoints(remote, folder)
     processes.wait_for_everyone()
     batches = _that_fitted(folder, batches)
     name = "rollouts.jsonl" if processes.is_main_process else f"rollouts.{processes.process_index}.jsonl"
@@ -178,7 +191,7 @@ def train(
     def attempt(batches: Batches) -> list[dict[str, Any]] | _NoRoom:
         checkpoint = last_complete(folder / "checkpoints", clean=False)
         done = step_of(checkpoint) if checkpoint else 0
-        callbacks: list[Any] = [MarkComplete(), Progress(f"GRPO {student.name} · {policy.name}")]
+        callbacks: list[Any] = [MarkComplete(), Progress(f"GRPO {student.name} · {policy.name}"), Alarms(settings)]
         files: list[Lines] = [recorder]
         if processes.is_main_process:
             callbacks.append(WriteSignals(folder / "signals.jsonl", watch))
@@ -186,6 +199,8 @@ def train(
             if settings.keep_best_every is not None:
                 callbacks.append(KeepBest(student, tuning, settings, sandbox, folder))
                 Lines(folder / "tuning.jsonl").keep(done + 1)
+            if uploads is not None:
+                callbacks.append(uploads)  # after the marker and the best weights, which go with it
         if checkpoint and done == settings.grpo_steps:  # the trainer would take one step more
             return take_over(checkpoint, student)
         recorder.keep(done)
@@ -225,12 +240,6 @@ def train(
             torch.cuda.empty_cache()
     drop_reference(student.model)
     history = history_of(outcome, settings.grpo_steps)
-    if history["truncated"].min() == 1:
-        raise TrainingError(
-            f"every completion of all {len(history)} steps was cut at max_completion_tokens = "
-            f"{settings.max_completion_tokens}, so no answer was whole and nothing was learnt; raise it, or ask for shorter "
-            f"answers (what was written is in {recorder.path.name} of the training's folder)"
-        )
     return TrainingResult(
         student=student,
         history=history,

@@ -58,19 +58,44 @@ def alarms(history: pd.DataFrame, window: int = 10) -> list[str]:
     >>> alarms(pd.DataFrame({"truncated": [0.6, 0.8], "signal/reward": [0.5, 0.5]}))
     ['70 % of the last completions were cut at max_completion_tokens: raise it, or ask for shorter answers']
     """
-    last = history.tail(window).mean(numeric_only=True)
-    found = []
-    if last["truncated"] > 0.25:
-        found.append(
-            f"{100 * last['truncated']:.0f} % of the last completions were cut at max_completion_tokens: "
+    return list(alarms_by_kind(history.tail(window)).values())
+
+
+def alarms_by_kind(last: pd.DataFrame) -> dict[str, str]:
+    """`alarms` of some steps, with a name for each: ``truncated`` or ``signal``."""
+    mean = last.mean(numeric_only=True)
+    found = {}
+    if mean["truncated"] > 0.25:
+        found["truncated"] = (
+            f"{100 * mean['truncated']:.0f} % of the last completions were cut at max_completion_tokens: "
             "raise it, or ask for shorter answers"
         )
-    if last["signal/reward"] < 0.1:
-        found.append(
-            f"only {100 * last['signal/reward']:.0f} % of the last groups had rewards that differ, so there is almost no "
+    if mean["signal/reward"] < 0.1:
+        found["signal"] = (
+            f"only {100 * mean['signal/reward']:.0f} % of the last groups had rewards that differ, so there is almost no "
             "gradient: choose a policy whose tiers this student passes sometimes (notebook 03), or more generations"
         )
     return found
+
+
+def nothing_whole(rows: list[dict[str, Any]], masked: bool) -> bool:
+    """Whether every completion of some steps was cut, and nothing can be learnt from them.
+
+    Completions that were cut may still earn rewards that differ, which teach something; not if they are left out of the loss.
+
+    Parameters
+    ----------
+    rows
+        Of TRL's log, one per step.
+    masked
+        Whether completions that were cut are left out of the loss (``mask_truncated``).
+
+    Examples
+    --------
+    >>> nothing_whole([{"truncated": 1.0, "signal/reward": 0.5}], masked=False)
+    False
+    """
+    return all(row["truncated"] == 1 and (masked or row["signal/reward"] == 0) for row in rows)
 
 
 def gradient_table(history: pd.DataFrame, policy: Policy) -> pd.DataFrame:
