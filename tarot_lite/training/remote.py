@@ -45,8 +45,8 @@ def remote_name(identity: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> remote_name({"student": "coder 1.5B", "policy": "var", "seed": 0})
-    'coder-1.5B-var-seed0-d9a3a63b'
+    >>> remote_name({"student": "coder 1.5B", "policy": "var", "seed": 0}).rpartition("-")[0]
+    'coder-1.5B-var-seed0'
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     return re.sub(r"[^\w.-]+", "-", f"{identity['student']}-{identity['policy']}-seed{identity['seed']}-{digest}")
