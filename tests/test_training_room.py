@@ -147,6 +147,27 @@ def test_a_missing_tracker_and_too_long_prompts_are_told(home, sandbox, tmp_path
         train(fresh(home), PROBLEMS, FLAT, replace(SETTINGS, max_prompt_tokens=4), tmp_path / "b", sandbox)
 
 
+def test_tensorboard_gets_every_signal_and_a_resumed_training_draws_on(whole, home, sandbox, tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    class Lost(Exception):
+        pass
+
+    def lose(log):
+        if log[-1]["step"] == 3:
+            raise Lost
+
+    drawn = replace(SETTINGS, report_to="tensorboard")
+    with pytest.raises(Lost):
+        train(fresh(home), PROBLEMS, FLAT, drawn, tmp_path, sandbox, watch=lose)
+    train(fresh(home), PROBLEMS, FLAT, drawn, tmp_path, sandbox)
+    curves = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for name in ("reward", "tier/basic", "signal/reward", "kl", "loss", "truncated"):
+        points = [(point.step, point.value) for point in curves.Scalars(f"train/{name}")]
+        rows = zip([1, 2, 3], whole.history[name], strict=True)
+        assert points == [(step, pytest.approx(value, abs=1e-6)) for step, value in rows], name
+
+
 def test_options_of_the_recipe_reach_the_trainer(home, sandbox, tmp_path):
     recipe = replace(
         SETTINGS,

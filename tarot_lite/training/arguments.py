@@ -6,7 +6,6 @@ many go through one forward and backward pass is a matter of memory alone (`Batc
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from trl import GRPOConfig
 
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends
+from tarot_lite.training import trackers
 from tarot_lite.training.errors import TrainingError
 
 __all__ = ["Batches", "arguments"]
-
-_TRACKERS = {"tensorboard": "tensorboard", "trackio": "trackio", "wandb": "wandb"}  # name for TRL -> package
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,9 @@ def _divisors(number: int) -> list[int]:
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
-def arguments(settings: Settings, batches: Batches, folder: Path, seed: int, vllm: str | None = None) -> GRPOConfig:
+def arguments(
+    settings: Settings, batches: Batches, folder: Path, seed: int, vllm: str | None = None, name: str | None = None
+) -> GRPOConfig:
     """TRL's arguments.
 
     Parameters
@@ -140,11 +140,8 @@ def arguments(settings: Settings, batches: Batches, folder: Path, seed: int, vll
         Order of prompts, and sampling.
     vllm
         How vLLM generates, ``colocate`` or ``server``; None: the model itself does.
-
-    Raises
-    ------
-    TrainingError
-        If a tracker is asked for that is not installed.
+    name
+        Of the training, for a tracker.
     """
     card = backends.card() if torch.cuda.is_available() else None
     number = backends.precision(settings, card)
@@ -176,7 +173,9 @@ def arguments(settings: Settings, batches: Batches, folder: Path, seed: int, vll
         logging_steps=1,
         save_steps=settings.save_steps,
         save_total_limit=2,
-        report_to=_trackers(settings.report_to),
+        report_to=trackers.of_trl(settings.report_to),
+        run_name=name,
+        project="tarot_lite",
         disable_tqdm=True,
         dataloader_pin_memory=card is not None,
         seed=seed,
@@ -194,13 +193,3 @@ def _schedule(settings: Settings) -> str:
         if settings.lr_schedule == "constant" and settings.lr_warmup_steps
         else settings.lr_schedule
     )
-
-
-def _trackers(asked: str) -> str:
-    package = _TRACKERS.get(asked)
-    if package is not None and importlib.util.find_spec(package) is None:
-        raise TrainingError(
-            f"parameter report_to is {asked}, but the package {package} is not installed; pip install {package}, or set "
-            "report_to to none: signals.jsonl in the training's folder holds the same numbers"
-        )
-    return asked

@@ -28,6 +28,7 @@ from tarot_lite.rewards import FormatReward, TierReward
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
+from tarot_lite.training import trackers
 from tarot_lite.training.arguments import Batches, arguments
 from tarot_lite.training.best import KeepBest
 from tarot_lite.training.callbacks import Alarms, Progress, WriteSignals
@@ -154,6 +155,7 @@ def train(
     torch.set_num_threads(settings.threads)
     processes = PartialState(cpu=not torch.cuda.is_available())
     batches = Batches.of(settings, processes.num_processes)
+    trackers.check_tracker(settings.report_to)
     rows, dropped = prompt_rows(student, problems, policy, settings)
     uploads: UploadCheckpoints | None = None
     if processes.is_main_process:
@@ -170,8 +172,9 @@ def train(
             uploads = UploadCheckpoints(remote, folder)
     processes.wait_for_everyone()
     batches = _that_fitted(folder, batches)
-    name = "rollouts.jsonl" if processes.is_main_process else f"rollouts.{processes.process_index}.jsonl"
-    recorder = Recorder(folder / name, settings.completions_every)
+    written = "rollouts.jsonl" if processes.is_main_process else f"rollouts.{processes.process_index}.jsonl"
+    recorder = Recorder(folder / written, settings.completions_every)
+    name = f"{student.name} {policy.name} seed {seed}"
     reward = TierReward(
         {problem.problem_id: problem for problem in problems},
         policy,
@@ -199,6 +202,8 @@ def train(
             if settings.keep_best_every is not None:
                 callbacks.append(KeepBest(student, tuning, settings, sandbox, folder))
                 Lines(folder / "tuning.jsonl").keep(done + 1)
+            if settings.report_to == "tensorboard":
+                callbacks.append(trackers.tensorboard(folder, done))
             if uploads is not None:
                 callbacks.append(uploads)  # after the marker and the best weights, which go with it
         if checkpoint and done == settings.grpo_steps:  # the trainer would take one step more
@@ -210,7 +215,7 @@ def train(
             model=student.model,
             processing_class=student.tokenizer,
             reward_funcs=list(scorers),
-            args=arguments(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm")),
+            args=arguments(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm"), name),
             train_dataset=Dataset.from_list(rows),
             callbacks=callbacks,
         )
