@@ -60,6 +60,9 @@ def main() -> None:
         move(address(), f"https://github.com/{repo}")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         renew(path, address())
+    print(f"cells and badges are those of {address()}")
+    if "/OWNER/" in address():
+        print("OWNER stands for the account that will publish it; make colab REPO=owner/name writes yours")
 
 
 if __name__ == "__main__":

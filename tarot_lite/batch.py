@@ -213,9 +213,7 @@ def to_html(notebook: Path) -> Path:
     from pygments.formatters import HtmlFormatter
 
     try:
-        exporter = HTMLExporter(
-            template_name="basic", embed_images=True
-        )  # the usual one brings 280 kB of style and scripts
+        exporter = HTMLExporter(template_name="basic")  # the usual one brings 280 kB of style and scripts
         exporter.log.setLevel(logging.ERROR)
         body, _ = exporter.from_filename(str(notebook))
     except ValueError as error:  # templates that are not where they were installed, a notebook that is none
@@ -257,7 +255,7 @@ class _Watch(logging.Handler):
         super().__init__(logging.INFO)
         self.folder, self.title, self.screen = folder, title, screen
         self.cell, self.peak_mb = 0, 0
-        self._began = time.monotonic()
+        self._began, self._since = time.monotonic(), time.time()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
@@ -311,6 +309,7 @@ class _Watch(logging.Handler):
     def _doing(self) -> str:
         logs = [self.folder / "progress.log", *self.folder.parent.glob("cells/*/*/progress.log")]
         times = {log: log.stat().st_mtime for log in logs if log.exists()}
+        times = {log: at for log, at in times.items() if at >= self._since}  # others tell of a run that was stopped
         if not times:
             return ""
         newest = max(times, key=lambda log: times[log])

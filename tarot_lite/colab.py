@@ -37,7 +37,9 @@ if "google.colab" in sys.modules:  # Google Colab alone; elsewhere this cell doe
 
     wheel = "{repository}/releases/download/v{version}/tarot_lite-{version}-py3-none-any.whl"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", wheel]
-    subprocess.run([*pip, "tarot-lite"], check=True)
+    if subprocess.run([*pip, "tarot-lite"]).returncode:
+        hint = "is the address yours (make colab REPO=owner/name), and the wheel (make wheel) in that release?"
+        raise RuntimeError(f"cannot install {{wheel}}: {{hint}}")
     from tarot_lite import colab
 
     on_colab = colab.setup(drive=False)  # True keeps the runs in your Google Drive

@@ -30,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sized
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -783,12 +783,14 @@ def progress(
     >>> [2 * n for n in progress([1, 2, 3], "doubling")]
     [2, 4, 6]
     """
+    from tqdm import tqdm
+
+    if total == 0 or (isinstance(iterable, Sized) and not len(iterable)):
+        return tqdm(iterable, disable=True)  # "0it" tells nobody anything
     if watched():
         from tqdm.auto import tqdm as shown
 
         return shown(iterable, desc=desc, total=total, initial=initial, leave=False)
-    from tqdm import tqdm
-
     if _current is None:
         return tqdm(iterable, desc=desc, total=total, disable=True)
     try:

@@ -70,6 +70,8 @@ def _cell_faults(cell: nbformat.NotebookNode) -> list[str]:
             found.append("stored stderr")
         if "image/png" in output.get("data", {}) and not output.metadata.get("image/png", {}).get("alt"):
             found.append("a stored figure without alt text; show what stage.save_figure returns")
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+            found.append("a stored widget, which shows nothing without its kernel")
         if re.search(r"/(home|root|work)/|/tmp/(?!fill\b)", str(output.get("data", "")) + str(output.get("text", ""))):
             found.append("a stored output names a place on somebody's machine")
     return found

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 from small_notebooks import all_stages, code, stage
 
@@ -173,6 +174,19 @@ def test_a_page_that_cannot_be_made_is_a_failed_stage_and_no_wrong_argument(tmp_
         batch.to_html(tmp_path / "notebook.ipynb")
 
 
+def test_a_page_keeps_a_folded_solution_folded(tmp_path: Path) -> None:
+    solution = nbformat.v4.new_markdown_cell(
+        "<details>\n<summary>Solution</summary>\n\nIt is *this*.\n\n</details>\n\nNext."
+    )
+    path = tmp_path / "run/stage/notebook.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[solution]), path)
+    page = batch.to_html(path).read_text()
+    assert re.search(
+        r"<details>\s*<summary>Solution</summary>\s*<p>It is <em>this</em>.</p>\s*</details>\s*<p>Next.", page
+    )
+
+
 def test_an_unusable_folder_is_3(in_empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     all_stages(in_empty_folder / "nb")
     Path("reports").write_text("in the way")
@@ -235,8 +249,11 @@ def test_progress_of_a_stage_is_shown(
     monkeypatch.setattr(batch, "_NEWS", 0.5)
     work = code("import time\nfor _ in runs.progress(range(4), 'judging'): time.sleep(1)")
     stage(in_empty_folder / "nb", runs.STAGES[0], work)
+    before = runs.write_atomic(Path("reports/smoke/cells/weak/uni/progress.log"), "a training that was killed: 90%")
+    os.utime(before, (time.time() - 5,) * 2)
     batch.run([runs.STAGES[0]], "smoke", notebooks=in_empty_folder / "nb")
     shown = capfd.readouterr()
+    assert "killed" not in shown.err
     assert re.search(r"cell 7 · judging: +\d+%", shown.err), shown.err
     assert re.search(r"done in \d+ s, at most \d{2,} MB of memory", shown.out)
     notebook = json.loads((in_empty_folder / "reports/smoke" / runs.STAGES[0] / "notebook.ipynb").read_text())

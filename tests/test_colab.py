@@ -170,6 +170,19 @@ def test_the_imitation_lacks_us(imitation: tuple[Path, dict[str, str]], tmp_path
     assert "No module named 'tarot_lite'" in result.stderr
 
 
+def test_the_cell_says_what_to_do_where_there_is_no_wheel(
+    imitation: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    python, environment = imitation
+    cell = colab.cell(f"{tmp_path.as_uri()}/OWNER/tarot_lite")
+    command = [str(python), "-c", f"import google.colab\n{cell}"]
+    without = {name: value for name, value in environment.items() if name != "PIP_FIND_LINKS"}
+    result = subprocess.run(command, cwd=tmp_path, env=without, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.rstrip().splitlines()[-1].startswith("RuntimeError: cannot install file:///")
+    assert "make colab REPO=owner/name" in result.stderr and "make wheel" in result.stderr
+
+
 @pytest.mark.parametrize("name", runs.STAGES)
 def test_a_downloaded_notebook_runs_alone_on_an_imitated_colab(
     name: str, imitation: tuple[Path, dict[str, str]], tmp_path: Path

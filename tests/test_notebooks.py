@@ -161,9 +161,11 @@ def test_rules_tell_of_stderr_errors_and_figures_without_alt_text(tmp_path: Path
         nbformat.v4.new_output("stream", name="stderr", text="a warning"),
         nbformat.v4.new_output("error", ename="KeyError", evalue="x", traceback=[]),
         nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}),
+        nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
     ]
     found = " ".join(faults(good(tmp_path, work=cell)))
     assert "stored stderr" in found and "stored error KeyError" in found and "without alt text" in found
+    assert "a stored widget" in found
 
 
 def test_rules_tell_of_a_notebook_that_never_ran_or_lacks_its_frame(tmp_path: Path) -> None:

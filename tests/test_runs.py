@@ -312,6 +312,8 @@ def test_progress_shows_where_somebody_looks(
     assert list(runs.progress(range(3), "judging")) == [0, 1, 2]
     shown = capfd.readouterr()
     assert "judging" in shown.out + shown.err
+    assert list(runs.progress([], "nothing")) == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_reports_go_to_the_repository_around_us(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tarot_lite import runs
 from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
@@ -202,7 +203,8 @@ def run(
                 "style": how,
                 "max_new_tokens": tokens,
             }
-            reports.append(score(loaded, found, sandbox, student.name, cache, progress, settings))
+            bars = progress and runs.watched()  # else a stored notebook would keep one
+            reports.append(score(loaded, found, sandbox, student.name, cache, bars, settings))
         return reports
     finally:
         if own_sandbox is not None:
