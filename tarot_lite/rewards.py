@@ -143,8 +143,8 @@ class TierReward:
     of groups in which the tier tells completions apart, ``signal/reward`` the same for the reward in force,
     ``all_fail/<tier>`` share of groups in which no completion passes it (of ``reward``: earns anything),
     ``part/<tier>`` mean reward that the tier gave, ``suite`` share that passes everything, ``truncated``, ``no_code``,
-    ``code_length`` mean characters of the code, ``verdict/<verdict>``, ``phase``, ``seconds/scoring`` (the sandbox's wall
-    time, whether anybody waited for it or not).
+    ``code_length`` mean characters of the code, ``verdict/<verdict>``, ``phase``, ``seconds/scoring`` (time
+    that the sandbox worked, whether anybody waited for it or not; of programs begun by `ahead`, their sum over its workers).
     """
 
     def __init__(
@@ -169,25 +169,48 @@ class TierReward:
         self.on_rollouts = on_rollouts
         self._thread = ThreadPoolExecutor(1, "scoring")
         self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
+        self._early = ThreadPoolExecutor(sandbox.workers, "scoring-early")
+        self._ahead: dict[tuple[str, str], Future[_Judged]] = {}
+
+    def ahead(self, completion: str, problem_id: str) -> None:
+        """Start to run one completion of a batch while others are still being written."""
+        key = (problem_id, completion)
+        if key not in self._ahead:
+            self._ahead[key] = self._early.submit(self._judge, [completion], [problem_id], {})
 
     def begin(self, completions: Sequence[Any], problem_id: Sequence[str]) -> None:
-        """Start to run a batch of completions in the background; the call for the same batch then takes its verdicts."""
-        texts = [_text(completion) for completion in completions]
-        self._begun = (texts, list(problem_id), self._thread.submit(self._judge, texts, list(problem_id)))
+        """Start to run a batch of completions in the background; the call for the same batch then takes its verdicts.
 
-    def _judge(self, texts: Sequence[str], problem_id: Sequence[str]) -> _Judged:
-        problems = [self._problem(identifier) for identifier in problem_id]
-        codes = [self.extract(problem, text) for problem, text in zip(problems, texts, strict=True)]
+        What was begun by `ahead` is not run again.
+        """
+        texts = [_text(completion) for completion in completions]
+        ahead, self._ahead = self._ahead, {}
+        self._begun = (texts, list(problem_id), self._thread.submit(self._judge, texts, list(problem_id), ahead))
+
+    def _judge(
+        self, texts: Sequence[str], problem_id: Sequence[str], ahead: Mapping[tuple[str, str], Future[_Judged]]
+    ) -> _Judged:
+        keys = list(zip(problem_id, texts, strict=True))
+        left = [key for key in dict.fromkeys(keys) if key not in ahead]
+        problems = [self._problem(identifier) for identifier, _ in left]
+        codes = [self.extract(problem, text) for problem, (_, text) in zip(problems, left, strict=True)]
         started = time.perf_counter()
-        results = self.sandbox.judge_many(zip(problems, codes, strict=True))
-        return _Judged(codes, results, time.perf_counter() - started)
+        results = self.sandbox.judge_many(zip(problems, codes, strict=True)) if left else []
+        seconds = time.perf_counter() - started
+        found = dict(zip(left, zip(codes, results, strict=True), strict=True))
+        for key, future in ahead.items():
+            early = future.result()
+            found[key] = (early.codes[0], early.results[0])
+            seconds += early.seconds / self.sandbox.workers
+        return _Judged([found[key][0] for key in keys], [found[key][1] for key in keys], seconds)
 
     def _judged(self, texts: list[str], problem_id: list[str]) -> _Judged:
         """Verdicts that were begun before, or that are made now."""
         begun, self._begun = self._begun, None
         if begun is not None and begun[:2] == (texts, problem_id):
             return begun[2].result()
-        return self._judge(texts, problem_id)
+        ahead, self._ahead = self._ahead, {}
+        return self._judge(texts, problem_id, ahead)
 
     def __call__(
         self,

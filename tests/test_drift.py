@@ -75,10 +75,21 @@ def test_trl_hands_a_reward_function_what_ours_takes() -> None:
             assert re.search(rf"\b{name}\b", given), f"{reward.__name__} takes {name}, which TRL no longer gives"
 
 
+def test_trl_and_transformers_have_the_steps_that_our_trainer_times_and_begins_to_score_in() -> None:
+    from transformers import GenerationMixin
+    from trl import GRPOTrainer
+
+    for step in ("_generate", "_generate_single_turn", "_generate_and_score_completions", "_calculate_rewards"):
+        assert callable(getattr(GRPOTrainer, step, None)), step
+    assert ".generate(" in inspect.getsource(GRPOTrainer._generate_single_turn)
+    assert "eos_token_ids" in inspect.getsource(GRPOTrainer._generate_single_turn)
+    assert "streamer" in inspect.signature(GenerationMixin.generate).parameters
+
+
 def test_transformers_has_the_events_and_the_state_that_our_callbacks_use() -> None:
     from transformers import TrainerCallback, TrainerState
 
-    events = {"on_save", "on_train_begin", "on_log", "on_step_end", "on_train_end"}
+    events = {"on_save", "on_train_begin", "on_step_begin", "on_log", "on_step_end", "on_train_end"}
     assert events <= set(dir(TrainerCallback))
     assert {"global_step", "max_steps", "log_history"} <= set(inspect.signature(TrainerState).parameters)
 

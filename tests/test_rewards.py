@@ -175,3 +175,50 @@ def test_format_is_the_whole_completion(text, value):
 def test_signal_share_of_nothing_is_none():
     assert signal_share([], 8) == 0
     assert signal_share([1, 1, 0, 1, 0, 0], 2) == pytest.approx(1 / 3)
+
+
+class Watched(Sandbox):
+    """Writes down every program that it judges."""
+
+    def __init__(self):
+        super().__init__(workers=1)
+        self.judged = []
+
+    def judge_many(self, pairs, progress=False):
+        pairs = list(pairs)
+        self.judged.append([(problem.problem_id, code) for problem, code in pairs])
+        return super().judge_many(pairs, progress)
+
+
+def test_programs_begun_ahead_are_run_once_and_their_verdicts_are_the_same():
+    programs = [RIGHT, FAILS_EDGE, RIGHT, PREFIX]
+    state, rewards, logged = SimpleNamespace(global_step=0, max_steps=4), [], []
+    with Watched() as sandbox:
+        for early in ([], [RIGHT, FAILS_EDGE, RIGHT]):
+            reward = TierReward(
+                {"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: text, group_size=4
+            )
+            for text in early:
+                reward.ahead(text, "double")
+            reward.begin(programs, ["double"] * 4)
+            metrics = {}
+            rewards.append(reward(programs, ["double"] * 4, trainer_state=state, log_metric=metrics.__setitem__))
+            logged.append({name: value for name, value in metrics.items() if name != "seconds/scoring"})
+            assert metrics["seconds/scoring"] > 0
+    whole, *pieces = sandbox.judged
+    assert [code for _, code in whole] == [RIGHT, FAILS_EDGE, PREFIX]
+    assert sorted(pieces) == [[pair] for pair in sorted(whole)]
+    assert rewards[0] == rewards[1] and logged[0] == logged[1]
+
+
+def test_a_sandbox_that_breaks_on_a_program_begun_ahead_is_an_error():
+    class Broken(Sandbox):
+        def judge_many(self, pairs, progress=False):
+            raise SandboxError("gone", [])
+
+    with Broken(workers=1) as sandbox:
+        reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: text, group_size=1)
+        reward.ahead(RIGHT, "double")
+        reward.begin([RIGHT], ["double"])
+        with pytest.raises(SandboxError, match="gone"):
+            reward([RIGHT], ["double"])

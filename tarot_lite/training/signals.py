@@ -1,9 +1,9 @@
 """What a training says of itself: one tidy row per step, tables of it, and alarms in words.
 
-Where a step's time goes, in seconds of one process: ``generation`` (the student writes), ``reference`` (log-probabilities
-of the first weights for the KL term; the sandbox runs the programs meanwhile), ``waiting`` (for verdicts that are not there
-yet), ``update`` (the rest: forward, backward, optimizer).  ``seconds/scoring`` is the sandbox's own time; only what is left
-of it as ``waiting`` holds a step up, and `reward_share` is that part of the step.
+Where a step's time goes, in seconds of one process: ``generation`` (the student writes; the sandbox begins with programs that
+are finished), ``reference`` (log-probabilities of the first weights for the KL term; the sandbox goes on), ``waiting`` (for
+verdicts that are not there yet), ``update`` (the rest: forward, backward, optimizer).  ``seconds/scoring`` is the sandbox's
+own time; only what is left of it as ``waiting`` holds a step up, and `reward_share` is that part of the step.
 """
 
 from __future__ import annotations
