@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tarot_lite.endpoints import split_address
 from tarot_lite.problems import ProblemError
 from tarot_lite.runs import reports_folder
 from tarot_lite.sandbox import Sandbox, SandboxError
@@ -263,6 +264,9 @@ def _memory(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
 def _model(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     for name, source in settings.models.items():
         item = f"model of {name}"
+        if split_address(source) is not None:
+            yield Check(item, "look", f"{source}, which can be measured and not trained", "stages 1 to 3 alone")
+            continue
         try:
             model = models.find(source)
         except ValueError as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from tarot_lite.curriculum import get_policy
+from tarot_lite.endpoints import split_address
 
 __all__ = ["Settings", "axis_names", "describe", "load_profile", "notebook_folder", "profile_names"]
 
@@ -114,7 +115,9 @@ class Settings:
     # students and their capability
     students: dict[str, int] = _option({"weak": 54, "strong": 200}, "Tiny students: name -> warm-up steps.", low=0)
     models: dict[str, str] = _option(
-        {}, "Pretrained students: name -> Hub id, folder, or smollm2; empty: the tiny ones of `students`."
+        {},
+        "Pretrained students: name -> Hub id, folder, smollm2, or a server to measure, http://host:8000/v1#org/model; "
+        "empty: the tiny ones of `students`.",
     )
     gpu_memory: float | None = _option(
         None, "GPU memory that the profile is made for, in GiB; None: it needs no GPU.", since=6, low=1
@@ -332,8 +335,12 @@ class Settings:
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():
                 raise ValueError(
                     f"parameter models holds {name!r}: {source!r}; give a name of letters, digits, '-', '_' and '.' "
-                    "for its folder, and a Hub id, a folder or smollm2"
+                    "for its folder, and a Hub id, a folder, smollm2 or the address of a server"
                 )
+            try:
+                split_address(source)
+            except ValueError as error:
+                raise ValueError(f"parameter models holds {name}: {error}") from None
         if self.tier_weights is not None and (len(self.tier_weights) != 4 or not all(self.tier_weights)):
             raise ValueError(
                 f"parameter tier_weights is {self.tier_weights!r}; give four numbers above 0, basic to edge"
@@ -367,6 +374,21 @@ class Settings:
         (['weak', 'strong'], ['coder'])
         """
         return list(self.models or self.students)
+
+    def check_trainable(self, names: Iterable[str]) -> None:
+        """Refuse students that are behind a server: they can be asked, and not trained.
+
+        Raises
+        ------
+        ValueError
+            If one of them is.
+        """
+        asked_only = [name for name in names if split_address(self.models.get(name, "")) is not None]
+        if asked_only:
+            raise ValueError(
+                f"parameter models: {', '.join(asked_only)} can be asked over the network and not trained; measure it by "
+                "stage 3, and train a model of the Hub or a folder instead"
+            )
 
 
 _HINTS = get_type_hints(Settings)

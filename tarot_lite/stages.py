@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tarot_lite import ablations, benchmarks, runs
 from tarot_lite.judging import Verdict
@@ -20,7 +20,8 @@ from tarot_lite.suites import splits
 if TYPE_CHECKING:
     from tarot_lite.capability import Profile
     from tarot_lite.curriculum import Policy
-    from tarot_lite.students import Student
+    from tarot_lite.students import Student, Writer
+    from tarot_lite.students.endpoint import Endpoint
 
 __all__ = [
     "benchmark",
@@ -35,6 +36,7 @@ __all__ = [
     "run_grid",
     "sandbox",
     "student",
+    "to_train",
     "trained",
 ]
 
@@ -94,7 +96,7 @@ def problems(stage: runs.Stage, split: str) -> list[Problem]:
     return _split(stage, split)
 
 
-def student(stage: runs.Stage, name: str | None = None, style: str | None = None) -> Student:
+def student(stage: runs.Stage, name: str | None = None, style: str | None = None) -> Student | Endpoint:
     """A student of the run, from the shared cache, or made or loaded now; None: the last of the profile's.
 
     `style` is how a pretrained one is asked; None: as the run's parameter ``prompt_style`` says.
@@ -109,6 +111,19 @@ def student(stage: runs.Stage, name: str | None = None, style: str | None = None
     return pupil.asked(style) if style else pupil
 
 
+def to_train(stage: runs.Stage) -> Student:
+    """The student of one training: the parameter ``student``, else the last of the profile's.
+
+    Raises
+    ------
+    ValueError
+        If it is behind a server, which can only be asked.
+    """
+    name = stage.settings.student or stage.settings.student_names[-1]
+    stage.settings.check_trainable([name])
+    return cast("Student", student(stage, name))
+
+
 def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
     """A student as a finished cell of the ablation measured it: with its best weights if they were kept, else its last.
 
@@ -117,7 +132,7 @@ def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
     tarot_lite.runs.RunError
         If the cell's weights are gone.
     """
-    pupil = student(stage, cell.student)
+    pupil = cast("Student", student(stage, cell.student))
     from tarot_lite import training  # after the student: where Unsloth is used, it comes before TRL
     from tarot_lite.training.checkpoints import last_complete, take_weights
 
@@ -146,7 +161,7 @@ def probed(stage: runs.Stage) -> list[str]:
 
 def measure(
     stage: runs.Stage,
-    pupil: Student,
+    pupil: Writer,
     asked: list[Problem],
     box: Sandbox,
     name: str,
@@ -247,7 +262,7 @@ def pilot_trainer(stage: runs.Stage, name: str, box: Sandbox) -> Callable[[Polic
     def train(policy: Policy, steps: int) -> float:
         settings = dataclasses.replace(stage.settings, grpo_steps=steps, save_steps=steps)
         folder = f"pilot-{name}-{policy.name}-{steps}"
-        pupil = student(stage, name)
+        pupil = cast("Student", student(stage, name))
         training.train(pupil, train_on, policy, settings, stage.folder / folder, box)
         probe = measure(stage, pupil, tuning, box, folder, settings.eval_samples, shared=False)
         return probe.capability().estimate

@@ -11,9 +11,10 @@ import pytest
 from endpoint_server import Endpoint as Server
 from endpoint_server import completion, serve
 
-from tarot_lite import toyworld
+from tarot_lite import ablations, runs, stages, toyworld
 from tarot_lite.capability import ProbeError, estimate
 from tarot_lite.sandbox import Sandbox
+from tarot_lite.settings import load_profile
 from tarot_lite.students import Completion, StudentError, Unfinished
 from tarot_lite.students.endpoint import Endpoint
 
@@ -148,3 +149,38 @@ def test_bad_arguments_say_what_to_change(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(StudentError, match="no key"):
         Endpoint("m", "http://localhost:1/v1").generate(["p"], 1)
+
+
+def test_a_run_measures_a_server_and_does_not_train_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named by its address in ``models``; the key comes from the environment and is written nowhere."""
+    monkeypatch.setenv("OPENAI_API_KEY", "very-secret")
+    given = {"profile": "smoke", "models": f"served={server.url}#org/served", "probe_problems": 4, "probe_samples": 2}
+    stage = runs.start("03_capability_estimation", given | {"reports": str(tmp_path)})
+    problems = stages.problems(stage, "probe")
+    replies = {problem.statement: f"```python\n{problem.reference}\n```" for problem in problems}
+
+    def reply(request: dict[str, Any]) -> Any:
+        text = request["messages"][0]["content"]
+        return answers(*[next(code for line, code in replies.items() if line in text)] * request["n"])
+
+    server.replies = [reply]
+    assert stages.probed(stage)[-1] == "served"
+    with stages.sandbox(stage) as sandbox:
+        profile = stages.measure(stage, stages.student(stage, "served"), problems, sandbox, "served-probe", 2)
+    assert profile.student == "served" and profile.rate("suite").estimate == 1.0
+    assert server.requests[0]["model"] == "org/served" and "very-secret" in server.headers[0]["authorization"]
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(server.url.encode() in content for content in written)  # the manifest says where it is
+    assert not any(b"very-secret" in content for content in written)
+    for refused in (lambda: stages.to_train(stage), lambda: ablations.grid(stage.settings)):
+        with pytest.raises(ValueError, match="parameter models: served can be asked over the network and not trained"):
+            refused()
+
+
+def test_an_address_without_a_model_is_refused_before_anything_runs() -> None:
+    with pytest.raises(
+        ValueError, match=r"models holds served: 'http://h:1/v1' names no model; .*http://h:1/v1#org/model"
+    ):
+        load_profile("smoke", models="served=http://h:1/v1")

@@ -16,7 +16,7 @@ import tarot_lite
 PACKAGE = Path(tarot_lite.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("problems", "judging", "curriculum", "statistics"), 0),
+    **dict.fromkeys(("problems", "judging", "curriculum", "statistics", "endpoints"), 0),
     "settings": 0.3,  # looks policies up
     "runs": 0.6,  # takes settings
     "sandbox": 1,

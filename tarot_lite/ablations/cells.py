@@ -69,7 +69,7 @@ def grid(settings: Settings) -> list[Cell]:
     Raises
     ------
     ValueError
-        If no cell is left.
+        If no cell is left, or a student is behind an endpoint.
 
     Examples
     --------
@@ -82,6 +82,7 @@ def grid(settings: Settings) -> list[Cell]:
     >>> [cell.name for cell in grid(alone)][:3]
     ['strong-uni-0', 'strong-uni-0-beta=0.0', 'strong-uni-0-grpo_steps=9']
     """
+    settings.check_trainable(settings.student_names)
     whole = [*settings.policies, *(name for name in PORTFOLIO if name not in settings.policies)]
     variants = [
         tuple(

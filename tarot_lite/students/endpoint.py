@@ -1,6 +1,7 @@
 """A student behind an endpoint that speaks OpenAI's protocol: a paid model, or one of your own under ``vllm serve``.
 
-It can be measured (`tarot_lite.capability.estimate`) and not trained.  For a model of the Hub on a GPU this is also
+It can be measured (`tarot_lite.capability.estimate`) and not trained.  A run takes it as a student by the parameter
+``models``: ``name=http://localhost:8000/v1#org/model``.  For a model of the Hub on a GPU this is also
 the way to generate with vLLM: ``vllm serve NAME``, then ``Endpoint(NAME, base_url="http://localhost:8000/v1")``; the
 server batches what `jobs` ask at the same time.  Needs the extra ``teacher`` (``pip install 'tarot_lite[teacher]'``).
 
@@ -14,9 +15,10 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tarot_lite import endpoints
 from tarot_lite.problems import Problem
 from tarot_lite.students import prompting
 from tarot_lite.students.writer import Completion, StudentError, Unfinished
@@ -27,11 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint"]
 
 _REMEDIES = {
+    0: "try again later",
     400: "the prompt may be longer than the model's context, or the server may not know a parameter",
-    401: "check the key",
-    403: "check what the key may do",
     404: "check base_url and the model's name (style='fewshot' needs the completions endpoint)",
-    429: "lower jobs, or wait; the account may be out of credit",
 }
 
 
@@ -79,6 +79,16 @@ class Endpoint:
                 "give at least 1 and 0, and seconds above 0"
             )
         self.name = self.name or self.model.rpartition("/")[2]
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Where it is, for the manifest; never the key."""
+        place = self.base_url or "the endpoint of OPENAI_BASE_URL"
+        return {"backend": "endpoint", "why": "its address was given", "source": f"{place}#{self.model}"}
+
+    def asked(self, style: str) -> Endpoint:
+        """The same model, asked in another style."""
+        return replace(self, style=style)
 
     def prompt(self, problem: Problem) -> str:
         """What is sent: a user's message, or a text to continue."""
@@ -145,15 +155,9 @@ class Endpoint:
 
     def _client(self) -> openai.OpenAI:
         try:
-            import openai
-        except ImportError:
-            raise StudentError("an endpoint needs the package openai: pip install 'tarot_lite[teacher]'") from None
-        try:
-            return openai.OpenAI(
-                base_url=self.base_url, api_key=self.api_key, max_retries=self.retries, timeout=self.timeout
-            )
-        except openai.OpenAIError as error:
-            raise StudentError(f"endpoint {self.model!r}: no key: {error}") from error
+            return endpoints.connect(self.base_url, self.api_key, self.retries, self.timeout)
+        except endpoints.EndpointError as error:
+            raise StudentError(f"endpoint {self.model!r}: {error}") from error
 
     def _ask(
         self, client: openai.OpenAI, prompt: str, wanted: int, temperature: float, max_new_tokens: int, seed: int
@@ -181,9 +185,8 @@ class Endpoint:
         return [_completion(choice, each + (i < rest)) for i, choice in enumerate(choices[:wanted])]
 
     def _explain(self, error: BaseException) -> str:
-        status = getattr(error, "status_code", None)
-        remedy = _REMEDIES.get(status or 0, "try again later")
         place = self.base_url or "the endpoint of OPENAI_BASE_URL"
+        remedy = endpoints.remedy(error, _REMEDIES)
         return f"{place}, model {self.model!r}: {type(error).__name__}: {error}; {remedy}"
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tarot_lite.endpoints import split_address
 from tarot_lite.settings import Settings
+from tarot_lite.students.endpoint import Endpoint
 from tarot_lite.students.writer import StudentError
 
 if TYPE_CHECKING:
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["make"]
 
 
-def make(name: str, settings: Settings, folder: str | Path) -> Student:
-    """Make, load or take from the cache the student of a name.
+def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoint:
+    """Make, load or take from the cache the student of a name; one behind an endpoint is only addressed.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student:
         from tarot_lite.students.warmup import tiny
 
         return tiny(name, settings, folder)
+    if (address := split_address(settings.models[name])) is not None:
+        base_url, model = address
+        return Endpoint(model, base_url, style=settings.prompt_style or "chat", name=name)
     from tarot_lite.students import accelerated, backends
 
     if settings.models[name] == "smollm2":

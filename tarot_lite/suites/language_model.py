@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tarot_lite import endpoints
 from tarot_lite.problems import Form, Problem, ProblemError, Tier
 from tarot_lite.runs import write_atomic
 from tarot_lite.suites.proposers import Proposal
@@ -58,6 +59,13 @@ _SCHEMA = {
     },
     "required": ["tests"],
     "additionalProperties": False,
+}
+
+
+_REMEDIES = {
+    0: "try again later; finished problems are kept",
+    400: "the endpoint may not know structured output (structured=False) or a parameter",
+    429: "lower jobs, or set requests_per_minute",
 }
 
 
@@ -294,20 +302,12 @@ class LanguageModel:
         return body
 
     def _client(self) -> openai.OpenAI:
-        try:
-            import openai
-        except ImportError:
-            raise LanguageModelError(
-                "the language model proposer needs the package openai: pip install 'tarot_lite[teacher]'"
-            ) from None
         with self._lock:
             if self._made is None:
                 try:
-                    self._made = openai.OpenAI(
-                        base_url=self.base_url, api_key=self.api_key, max_retries=self.retries, timeout=self.timeout
-                    )
-                except openai.OpenAIError as error:
-                    raise LanguageModelError(f"no key for the endpoint: {error}") from error
+                    self._made = endpoints.connect(self.base_url, self.api_key, self.retries, self.timeout)
+                except endpoints.EndpointError as error:
+                    raise LanguageModelError(str(error)) from error
             return self._made
 
     def _ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,14 +321,7 @@ class LanguageModel:
         except ValueError as error:  # the endpoint's own wrapping is no JSON
             answer = {"content": "", "finish": f"not the protocol: {error}", "prompt": 0, "completion": 0}
         except (openai.APIStatusError, openai.APIConnectionError) as error:
-            status = getattr(error, "status_code", None)
-            remedy = {
-                401: "check the key",
-                403: "check what the key may do",
-                404: "check base_url and the model's name",
-                400: "the endpoint may not know structured output (structured=False) or a parameter",
-                429: "lower jobs, or set requests_per_minute",
-            }.get(status or 0, "try again later; finished problems are kept")
+            remedy = endpoints.remedy(error, _REMEDIES)
             raise LanguageModelError(f"{client.base_url}, model {self.model!r}: {error}; {remedy}") from error
         self._count(requests=1, answer=answer)
         return answer

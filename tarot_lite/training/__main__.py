@@ -28,6 +28,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import ProblemError
@@ -35,6 +36,9 @@ from tarot_lite.sandbox import Limits, Sandbox, SandboxError
 from tarot_lite.settings import Settings, load_profile
 from tarot_lite.students import StudentError, make
 from tarot_lite.suites import splits
+
+if TYPE_CHECKING:
+    from tarot_lite.students import Student
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_profile(given.profile, **dict(given.p))
         policy = get_policy(given.policy, settings.tier_weights)
+        settings.check_trainable([settings.student or settings.student_names[-1]])
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -62,9 +67,10 @@ def _train(settings: Settings, policy: str, folder: Path) -> None:
     import torch
     from accelerate import PartialState
 
+    name = settings.student or settings.student_names[-1]
     processes = PartialState(cpu=not torch.cuda.is_available())
     with processes.main_process_first():  # so that one makes the student, and the others find it
-        student = make(settings.student or settings.student_names[-1], settings, folder / "students")
+        student = cast("Student", make(name, settings, folder / "students"))
     from tarot_lite.training.loop import train  # after the student: Unsloth comes before TRL
 
     limits = Limits(cpu_seconds=settings.cpu_seconds, memory_mb=settings.memory_mb)
