@@ -14,21 +14,34 @@ from tarot_lite.problems import BODY, Form, Problem
 __all__ = ["STYLES", "cut", "default_style", "own_problem", "render", "solution"]
 
 STYLES = ("complete", "chat", "own")
-"""``complete``: a base model continues the prompt.  ``chat``: the tokenizer's chat template, an instruction and a fence.
-``own``: the student's own prompt and extraction (the tiny students know one-line comments and bodies only)."""
+"""``complete``: a base model continues the prompt.  ``chat``: an instruct model is sent the benchmark's instruction and
+the prompt as a user's message, in its chat template.  ``own``: the student's own prompt and extraction (the tiny students
+know one-line comments and bodies only)."""
 
-_FENCE = re.compile(r"```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```([^\n`]*)\n(.*?)(?:```|\Z)", re.DOTALL)
+_PYTHON = ("python", "python3", "py")
 _ASSERTION = "[PYTHON]\n{}\n[/PYTHON]\n[ANSWER]\n"
 _SHOT = "[PYTHON]\n{}\nassert {} == {}\n[/PYTHON]\n[ANSWER]\nassert {} == {}\n[/ANSWER]\n\n"
 _SHOT_INPUT = _SHOT.format("def f(a, b):\n    return a * b", "f(??)", "12", "f(3, 4)", "12")
 _SHOT_OUTPUT = _SHOT.format("def f(s):\n    return s[::-1]", 'f("ab")', "??", 'f("ab")', '"ba"')
 
 
-def default_style(benchmark: Benchmark, tokenizer: Any) -> str:
-    """``chat`` if the tokenizer has a chat template; else ``own`` for the embedded benchmark, ``complete`` for others."""
-    if getattr(tokenizer, "chat_template", None):
+def default_style(benchmark: Benchmark, asked: str) -> str:
+    """How a student is asked that is otherwise `asked` in one of `tarot_lite.students.prompting.STYLES`.
+
+    The tokenizer does not decide: those of many base models have a chat template that no training went with.
+
+    Examples
+    --------
+    >>> from tarot_lite.benchmarks.registry import get_benchmark
+    >>> [default_style(get_benchmark("functions"), asked) for asked in ("chat", "fewshot", "line")]
+    ['chat', 'complete', 'own']
+    >>> default_style(get_benchmark("humaneval"), "line")
+    'complete'
+    """
+    if asked == "chat":
         return "chat"
-    return "complete" if benchmark.hub else "own"
+    return "own" if asked == "line" and not benchmark.hub else "complete"
 
 
 def render(task: Task, benchmark: Benchmark, style: str, tokenizer: Any = None) -> str:
@@ -89,8 +102,9 @@ def solution(task: Task, benchmark: Benchmark, style: str, text: str) -> str | N
     if style == "complete":
         completion = cut(text, benchmark.stops)
         return completion if benchmark.prompt == "statement" else task.whole(completion)
-    fences = _FENCE.findall(text)
-    code = fences[-1] if fences else text if _defines(text, task.entry_point) else ""
+    code = _fenced(text, task.entry_point)
+    if code is None:
+        code = text if _defines(text, task.entry_point) else ""
     if not code.strip():
         return None
     if benchmark.prompt == "statement" or task.entry_point is None:
@@ -116,6 +130,18 @@ def own_problem(task: Task) -> Problem:
     """
     doc = ast.get_docstring(ast.parse(task.prompt).body[-1]) or ""  # type: ignore[arg-type]
     return Problem(task.task_id, f"# {doc}", form=Form.SCAFFOLD, scaffold=f"{task.prompt}    {BODY}\n")
+
+
+def _fenced(text: str, entry: str | None) -> str | None:
+    """The last Python fence that defines `entry`, else the last one: an example of use often follows the answer.
+
+    A fence without a language counts if none says Python; one in another language never does.
+    """
+    found = [(language.strip().lower(), code) for language, code in _FENCE.findall(text)]
+    codes = [code for language, code in found if language in _PYTHON] or [
+        code for language, code in found if not language
+    ]
+    return next((code for code in reversed(codes) if _defines(code, entry)), codes[-1] if codes else None)
 
 
 def _defines(code: str, entry: str | None) -> bool:

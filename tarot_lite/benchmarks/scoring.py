@@ -149,7 +149,8 @@ def run(
     seed
         Of the sampling.
     style
-        One of `STYLES`; None chooses (`default_style`).
+        One of `STYLES`; None chooses by how the student is asked otherwise (`default_style`): the instruction form for
+        chat models, the completion form for base models and few-shot students.
     data, revisions
         Local files, and other commits of the Hub's data sets, by benchmark.
     limit, since, until
@@ -193,7 +194,7 @@ def run(
                     raise
                 warnings.warn(f"left out: {error}", stacklevel=2)
                 continue
-            how = style or default_style(loaded.benchmark, student.tokenizer)
+            how = style or default_style(loaded.benchmark, student.style)
             tokens = max_new_tokens or (_LINE_TOKENS if how == "own" else loaded.benchmark.max_new_tokens)
             found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)
             settings = {
@@ -226,6 +227,7 @@ def _ask(
     if style == "own":
         prompts = [student.prompt(own_problem(task)) for task in tasks]
     else:
+        student = student.asked("chat" if style == "chat" else "fewshot")  # whether the tokenizer adds its own marks
         prompts = [render(task, loaded.benchmark, style, student.tokenizer) for task in tasks]
     lengths = [len(ids) for ids in student.tokenizer(prompts)["input_ids"]] if prompts else []
     groups: dict[int, list[int]] = defaultdict(list)

@@ -7,7 +7,6 @@ import pytest
 from tarot_lite import benchmarks, toyworld
 from tarot_lite.benchmarks import BenchmarkError, Report, SampleResult, Source
 from tarot_lite.benchmarks.embedded import embedded_tasks
-from tarot_lite.benchmarks.prompts import render, solution
 from tarot_lite.figures import benchmarks as figures
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Sandbox
@@ -139,38 +138,6 @@ def test_every_canonical_solution_of_the_real_data_passes(shared_data, name, fil
     with Sandbox() as sandbox:
         found = benchmarks.score(loaded, benchmarks.references(loaded), sandbox)
     assert [each.task_id for each in found.results if not each.passed] == [] and len(found.results) == 164
-
-
-def test_prompts_and_extraction_of_every_benchmark_go_together():
-    class Tokenizer:
-        chat_template = "x"
-
-        def apply_chat_template(self, messages, tokenize, add_generation_prompt):
-            return messages[0]["content"]
-
-    task = replace(embedded_tasks()[21], prompt="import math\n\n" + embedded_tasks()[21].prompt)
-    for name, entry in benchmarks.BENCHMARKS.items():
-        chat = render(task, entry, "chat", Tokenizer())
-        assert entry.instruction in chat and "digit_sum" in chat and task.prompt.strip() in chat, name
-        assert render(task, entry, "complete").count("digit_sum") == 1
-    code = "def digit_sum(n):\n    return n\n"
-    entry = benchmarks.get_benchmark("humaneval")
-    assert (
-        solution(task, entry, "chat", f"First ```python\ndraft\n``` then\n```python\n{code}```")
-        == "import math\n\n" + code
-    )
-    assert solution(task, entry, "chat", "```python\n    return n\n```") == task.prompt + "    return n\n"
-    assert solution(task, entry, "chat", "I cannot.") is None
-    for name, text, value in [
-        ("cruxeval-i", "[ANSWER]\nassert f(1, 'a') == 2\n[/ANSWER] and more", "1, 'a'"),
-        ("cruxeval-i", "f(x=3)", "x=3"),
-        ("cruxeval-i", "'abc', 4", "'abc', 4"),
-        ("cruxeval-o", "assert f(1) == [1, 2]\n[/ANSWER]", "[1, 2]"),
-        ("cruxeval-o", "`7`", "7"),
-        ("cruxeval-o", "[1, 2", "[1, 2"),
-        ("cruxeval-o", "  ", None),
-    ]:
-        assert solution(task, benchmarks.get_benchmark(name), "complete", text) == value
 
 
 @pytest.mark.parametrize(
