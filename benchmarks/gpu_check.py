@@ -119,7 +119,7 @@ def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
         students.make("checked", settings, home)  # Unsloth, if it is to be used, before whatever else comes
         import torch
 
-        from tarot_lite.training import train
+        from tarot_lite.training import reward_share, train
 
         def trained(folder: Path) -> tuple[Any, torch.Tensor, torch.Tensor]:
             student = students.make("checked", settings, home)
@@ -157,6 +157,7 @@ def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
         "seconds a step": round(seconds, 3),
         "tokens a second": round(completions * float(steady["completions/mean_length"].mean()) / seconds),
         "scoring share": round(float((steady["seconds/scoring"] / steady["step_time"]).mean()), 4),
+        "waiting share": round(reward_share(steady), 4),
         "peak GiB": round(peak, 3),
         "estimated GiB": round(memory.total(estimate), 3),
         "last loss": round(float(history["loss"].iloc[-1]), 6),

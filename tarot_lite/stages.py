@@ -260,7 +260,7 @@ def pilot_trainer(stage: runs.Stage, name: str, box: Sandbox) -> Callable[[Polic
     train_on, tuning = problems(stage, "train"), problems(stage, "tuning")
 
     def train(policy: Policy, steps: int) -> float:
-        settings = dataclasses.replace(stage.settings, grpo_steps=steps, save_steps=steps)
+        settings = dataclasses.replace(stage.settings, grpo_steps=steps, save_steps=steps, hub_checkpoints=None)
         folder = f"pilot-{name}-{policy.name}-{steps}"
         pupil = cast("Student", student(stage, name))
         training.train(pupil, train_on, policy, settings, stage.folder / folder, box)

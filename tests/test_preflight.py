@@ -262,6 +262,9 @@ def test_unsloth_missing_too_new_or_unfit_is_told_apart(monkeypatch: pytest.Monk
         backends.choose(Settings(backend="unsloth"), card)
     installed("2027.1.1", ["trl>=1.0"])
     assert "newer than" in backends.choose(Settings(), card).why
+    row = looked(Settings(models={"m": "smollm2"}), card)["backend"]
+    assert row.state == "look" and row.found.startswith("transformers: Unsloth 2027.1.1 is newer than")
+    assert f"pip install unsloth=={backends.UNSLOTH}" in row.remedy
     assert backends.choose(Settings(backend="unsloth"), card).name == "unsloth"
 
 

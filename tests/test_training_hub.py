@@ -62,6 +62,7 @@ def test_a_fresh_machine_goes_on_from_the_hub_and_ends_as_if_undisturbed(
     whole = begin(hub, home, sandbox, tmp_path / "whole", hub_checkpoints=None)
     with pytest.raises(Lost):
         begin(hub, home, sandbox, tmp_path / "lost", until=5)
+    (tmp_path / "elsewhere/.hub-half").mkdir(parents=True)  # as a kill in the middle of an upload leaves it
     assert hub.repositories["somebody/runs"].get("private", hub.repositories["somebody/runs"].get("visibility"))
     [name] = {path.partition("/")[0] for path in hub.files["somebody/runs"]}
     assert name.startswith("strong-var-seed0-")
@@ -77,9 +78,11 @@ def test_a_fresh_machine_goes_on_from_the_hub_and_ends_as_if_undisturbed(
     assert (tmp_path / "elsewhere/tuning.jsonl").read_text() == (tmp_path / "whole/tuning.jsonl").read_text()
     assert hub.messages[-1] == f"{name}: step 5" and not list((tmp_path / "elsewhere").glob(".hub-*"))
 
-    again = begin(hub, home, sandbox, tmp_path / "third")  # finished: nothing is trained anew
-    assert again.resumed_from == 5
-    assert again.history["loss"].tolist() == whole.history["loss"].tolist()
+    for folder in ("third", "elsewhere"):  # finished: nothing is trained anew, and what is here already asks no Hub
+        again = begin(hub, home, sandbox, tmp_path / folder)
+        assert again.resumed_from == 5
+        assert again.history["loss"].tolist() == whole.history["loss"].tolist()
+        hub.token = "another"
 
 
 def test_another_recipe_has_a_folder_of_its_own_and_resume_false_begins_anew(

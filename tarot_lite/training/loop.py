@@ -165,7 +165,8 @@ def train(
         this = identity(student, problems, policy, settings, seed)
         check_identity(folder, this)
         newest = last_complete(folder / "checkpoints")  # removes broken ones
-        if settings.hub_checkpoints is not None:
+        finished = newest is not None and step_of(newest) == settings.grpo_steps
+        if settings.hub_checkpoints is not None and not finished:
             remote = Remote(settings.hub_checkpoints, remote_name(this), hub)
             if resume and newest is None and (step := remote.fetch(folder)) is not None:
                 runs.note(f"{student.name}: goes on from step {step}, as {settings.hub_checkpoints} has it")

@@ -168,6 +168,8 @@ class UploadCheckpoints(TrainerCallback):
     def __init__(self, remote: Remote, folder: Path) -> None:
         self.remote = remote
         self.folder = folder
+        for left in folder.glob(".hub-*"):  # by a process that was killed
+            shutil.rmtree(left)
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._running: Future[None] | None = None
         self._uploaded = 0
