@@ -207,7 +207,7 @@ def test_programs_begun_ahead_are_run_once_and_their_verdicts_are_the_same():
             assert metrics["seconds/scoring"] > 0
     whole, *pieces = sandbox.judged
     assert [code for _, code in whole] == [RIGHT, FAILS_EDGE, PREFIX]
-    assert sorted(pieces) == [[pair] for pair in sorted(whole)]
+    assert sorted(pair for piece in pieces for pair in piece) == sorted(whole) and [("double", PREFIX)] in pieces
     assert rewards[0] == rewards[1] and logged[0] == logged[1]
 
 
