@@ -188,7 +188,7 @@ class TierReward:
 
     def _run_waiting(self) -> None:
         """Run what has ended meanwhile, a few programs at a time, which is quicker than one by one."""
-        taken = []
+        taken: list[tuple[str, str, Future[_Judged]]] = []
         with contextlib.suppress(queue.Empty):
             while len(taken) < _TOGETHER:
                 taken.append(self._waiting.get_nowait())
