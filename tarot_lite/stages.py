@@ -171,6 +171,8 @@ def measure(
 ) -> Profile:
     """Probe a student; its rollouts are kept, so a second call costs no sampling.
 
+    A probe that other settings or an older version of the student left in the run folder is set aside.
+
     Parameters
     ----------
     name
@@ -195,6 +197,7 @@ def measure(
         seed=settings.seed,
         folder=folder / name,
         max_new_tokens=longer * settings.max_completion_tokens,
+        set_aside=True,
     )
 
 

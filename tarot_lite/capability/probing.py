@@ -36,6 +36,7 @@ def estimate(
     token_budget: int | None = None,
     samples_per_round: int = 4,
     batch_problems: int = 32,
+    set_aside: bool = False,
 ) -> Profile:
     """Measure how capable a student is on `problems`, before training.
 
@@ -67,6 +68,9 @@ def estimate(
         Stop after the round in which so many tokens were generated.
     samples_per_round, batch_problems
         Completions per problem between two looks at the interval, and problems per batch.
+    set_aside
+        Where the folder holds another probe (other weights, prompts, temperature, …), rename it and begin anew, instead
+        of refusing.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def estimate(
         "samples_per_round": samples_per_round,
         "batch_problems": batch_problems,
     }
-    rollouts = Rollouts(folder, identity)
+    rollouts = Rollouts(folder, identity, set_aside)
     batches = [problems[i : i + batch_problems] for i in range(0, len(problems), batch_problems)]
     rounds = [(start, min(samples_per_round, samples - start)) for start in range(0, samples, samples_per_round)]
     stopped = f"all {samples} samples per problem were drawn"

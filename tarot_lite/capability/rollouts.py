@@ -6,6 +6,7 @@ A folder holds ``probe.json`` (what was asked of whom), ``samples.jsonl`` (compl
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -53,29 +54,37 @@ class Rollouts:
         None keeps them in memory only.
     identity
         What must agree for old samples to be of use.
+    set_aside
+        Rename a folder that holds another probe instead of refusing it.
 
     Raises
     ------
     ProbeError
-        If the folder holds the samples of another probe.
+        If the folder holds the samples of another probe, and is not to be set aside.
     """
 
-    def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path | None, identity: Mapping[str, Any], set_aside: bool = False) -> None:
         self.folder = folder
         self.samples: dict[tuple[str, int], Sample] = {}
         self.scores: dict[tuple[str, int], Score] = {}
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         card = folder / "probe.json"
         if card.is_file():
             old = json.loads(card.read_text(encoding="utf-8"))
             different = [f"{k} ({old.get(k)!r} there, {v!r} now)" for k, v in identity.items() if old.get(k) != v]
-            if different:
+            if different and not set_aside:
                 raise ProbeError(
                     f"{folder} holds another probe, different in {', '.join(different)}; give another folder, or delete it"
                 )
-        else:
+            if different:
+                aside = next(
+                    path for n in itertools.count(1) if not (path := folder.with_name(f"{folder.name}.old{n}")).exists()
+                )
+                folder.rename(aside)
+                runs.note(f"the probe in {folder.name} differed in {', '.join(different)}; it is kept as {aside.name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not card.is_file():
             runs.write_atomic(card, json.dumps(dict(identity), indent=1))
         for row in _whole_lines(folder / "samples.jsonl"):
             sample = Sample(**row)
