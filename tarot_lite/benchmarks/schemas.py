@@ -19,6 +19,7 @@ from typing import Any
 from tarot_lite.benchmarks.asserts import Notes, convert
 from tarot_lite.benchmarks.calls import literal
 from tarot_lite.benchmarks.expectations import Call, Expectation
+from tarot_lite.benchmarks.outputs import CheckedTests, same_numbers
 from tarot_lite.benchmarks.tasks import (
     AssertionTests,
     BenchmarkError,
@@ -119,7 +120,7 @@ def livecodebench(row: Row, place: str) -> Task:
     kinds = {case.get("testtype") for case in cases}
     if kinds == {"stdin"}:
         tests: Tests = StdioTests(
-            tuple(TestCase(case["input"], case["output"]) for case in cases), before=_LIVE_IMPORTS
+            tuple(TestCase(case["input"], case["output"]) for case in cases), same_numbers, _LIVE_IMPORTS
         )
         return Task(task_id, prompt, tests, tags=tags)
     if kinds != {"functional"}:
@@ -135,7 +136,11 @@ def livecodebench(row: Row, place: str) -> Task:
 
 def codeforces(row: Row, place: str) -> Task:
     """``open-r1/codeforces``: id, title, description, input_format, output_format, time_limit (s), memory_limit (MB),
-    examples, official_tests, official_tests_complete, input_mode, interaction_format, generated_checker, rating, ..."""
+    examples, official_tests, official_tests_complete, input_mode, interaction_format, generated_checker, rating, ...
+
+    Where several answers are right the data has a checker, which then judges.  What cannot be judged by what the row
+    holds (interactive, files, tests cut short) is counted apart.
+    """
     task_id = _text(row, "id", place)
     tests = row.get("official_tests") or []
     parts = [
@@ -154,9 +159,7 @@ def codeforces(row: Row, place: str) -> Task:
     if rating:
         tags["difficulty"] = f"{int(rating) // 400 * 400}-{int(rating) // 400 * 400 + 399}"
     reason = (
-        "needs a special checker"
-        if row.get("generated_checker")
-        else "interactive"
+        "interactive"
         if row.get("interaction_format")
         else f"reads {row.get('input_mode')!r}, not standard input"
         if row.get("input_mode") not in (None, "stdio", "stdin")
@@ -166,17 +169,22 @@ def codeforces(row: Row, place: str) -> Task:
         if not tests
         else ""
     )
+    cases = tuple(TestCase(_unix(each, "input", place), _unix(each, "output", place)) for each in tests)
+    checker = row.get("generated_checker")
     return Task(
         task_id,
         prompt,
-        None
-        if reason
-        else StdioTests(tuple(TestCase(_text(each, "input", place), _text(each, "output", place)) for each in tests)),
+        None if reason else CheckedTests(cases, checker) if checker else StdioTests(cases),
         tags=tags,
         cpu_seconds=float(row["time_limit"]) if row.get("time_limit") else None,
         memory_mb=max(256, int(row["memory_limit"])) if row.get("memory_limit") else None,
         unsupported=reason,
     )
+
+
+def _unix(case: Row, name: str, place: str) -> str:
+    """Text of a test with the line ends that programs here read and write; CodeForces publishes those of Windows."""
+    return _text(case, name, place).replace("\r\n", "\n")
 
 
 def _check_tests(test: str, entry: str, prompt: str, place: str) -> Tests | Pending:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tarot_lite import runs
+from tarot_lite.benchmarks.outputs import CheckedTests
 from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
 from tarot_lite.benchmarks.samples import Sample, missing_tasks
 from tarot_lite.benchmarks.sources import Loaded, load
-from tarot_lite.benchmarks.tasks import BenchmarkError, Judgement, Pending, Task, Tests, UnreachableError, prepare
+from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, UnreachableError, prepare
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Limits, Sandbox
 
@@ -25,6 +26,7 @@ __all__ = ["references", "run", "score"]
 
 _NO_CODE = Judgement(Verdict.WRONG_ANSWER, "no code was found in the completion")
 _OUTPUT_KB = 1 << 14
+_CHECKER_LIMITS = Limits(cpu_seconds=15.0, wall_seconds=75.0, memory_mb=1024, output_kb=_OUTPUT_KB)
 _LINE_TOKENS = 64  # a body of the toy world has fewer
 
 
@@ -69,18 +71,20 @@ def score(
         If the sandbox failed twice on a program: that is never scored as a wrong answer.
     """
     tasks = {task.task_id: task for task in prepare(loaded.tasks, sandbox, cache)}
-    groups: dict[Limits, list[int]] = defaultdict(list)
-    jobs: dict[int, tuple[str, tuple[str, ...]]] = {}
+    jobs: dict[int, tuple[Limits, Job]] = {}
     for number, sample in enumerate(samples):
         task = tasks[sample.task_id]
         job = _tests(task).job(sample.solution) if sample.solution is not None and not task.unsupported else None
         if job is not None:
-            jobs[number] = job
-            groups[_limits(loaded.benchmark, task)].append(number)
-    runs: dict[int, list[Execution]] = {}
-    for limits, numbers in groups.items():
-        found = sandbox.run_many([jobs[number] for number in numbers], progress=progress, limits=limits)
-        runs.update(zip(numbers, found, strict=True))
+            jobs[number] = _limits(loaded.benchmark, task), job
+    runs = _run(jobs, sandbox, progress)
+    checks: dict[int, tuple[Limits, Job]] = {}
+    for number, of_sample in runs.items():
+        tests = tasks[samples[number].task_id].tests
+        if isinstance(tests, CheckedTests) and (job := tests.check(of_sample)) is not None:
+            checks[number] = _CHECKER_LIMITS, job
+    for number, verdicts in _run(checks, sandbox, progress).items():
+        runs[number] = [*runs[number], *verdicts]
     results: list[SampleResult] = []
     attempts: dict[str, int] = defaultdict(int)
     for number, sample in enumerate(samples):
@@ -252,6 +256,18 @@ def _read(student: Student, task: Task, benchmark: Benchmark, style: str, text: 
     problem = own_problem(task)
     body = student.code(problem, text)
     return None if body is None else problem.program(body)
+
+
+def _run(jobs: Mapping[int, tuple[Limits, Job]], sandbox: Sandbox, progress: bool) -> dict[int, list[Execution]]:
+    """Run jobs, those with the same limits together."""
+    groups: dict[Limits, list[int]] = defaultdict(list)
+    for number, (limits, _) in jobs.items():
+        groups[limits].append(number)
+    runs: dict[int, list[Execution]] = {}
+    for limits, numbers in groups.items():
+        found = sandbox.run_many([jobs[number][1] for number in numbers], progress=progress, limits=limits)
+        runs.update(zip(numbers, found, strict=True))
+    return runs
 
 
 def _tests(task: Task) -> Tests:

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from tarot_lite.benchmarks import calls as _calls
 from tarot_lite.benchmarks.asserts import Notes
 from tarot_lite.benchmarks.expectations import DIGEST, Call, Expectation
-from tarot_lite.judging import EXACT, Comparison, Verdict, same_output
+from tarot_lite.judging import Verdict, same_output
 from tarot_lite.problems import HELD, Form, Problem, TestCase
 from tarot_lite.runs import write_atomic
 from tarot_lite.sandbox import Execution, Limits, Sandbox
@@ -31,6 +31,7 @@ __all__ = [
     "BenchmarkError",
     "CallTests",
     "GuessTests",
+    "Job",
     "Judgement",
     "NotedTests",
     "Pending",
@@ -136,10 +137,13 @@ def _explain(number: int, call: Call, outcome: _calls.Outcome) -> str:
 
 @dataclass(frozen=True)
 class StdioTests:
-    """Programs that read standard input and write standard output; `before` as in `CallTests`."""
+    """Programs that read standard input and write standard output; `same` compares with what is right.
+
+    `before` as in `CallTests`.
+    """
 
     tests: tuple[TestCase, ...]
-    comparison: Comparison = EXACT
+    same: Callable[[str, str], bool] = same_output
     before: str = ""
 
     def job(self, solution: str) -> Job:
@@ -151,7 +155,7 @@ class StdioTests:
         for number, (test, run) in enumerate(zip(self.tests, runs, strict=True)):
             if run.verdict is not Verdict.PASSED:
                 return Judgement(run.verdict, f"test {number}: {run.error}")
-            if not same_output(run.stdout, test.output, self.comparison):
+            if not self.same(run.stdout, test.output):
                 return Judgement(
                     Verdict.WRONG_ANSWER, f"test {number}: got {run.stdout[:80]!r}, expected {test.output[:80]!r}"
                 )

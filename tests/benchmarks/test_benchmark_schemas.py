@@ -10,7 +10,7 @@ import pytest
 from tarot_lite import benchmarks
 from tarot_lite.benchmarks import BenchmarkError, schemas
 from tarot_lite.judging import Verdict
-from tarot_lite.sandbox import Sandbox
+from tarot_lite.sandbox import Execution, Sandbox
 
 ADD = '\n\ndef add(a, b):\n    """ Sum. """\n'
 HUMANEVAL = {
@@ -231,7 +231,6 @@ def test_rows_of_the_hub_that_this_version_cannot_vouch_for_are_said_to_be_so(tm
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"generated_checker": "def check(): ..."}, "needs a special checker"),
         ({"interaction_format": "Ask."}, "interactive"),
         ({"input_mode": "file"}, "reads 'file', not standard input"),
         ({"official_tests_complete": False}, "tests are cut short in the data"),
@@ -244,6 +243,68 @@ def test_codeforces_problems_that_need_more_are_counted_apart(tmp_path, sandbox,
     report = benchmarks.score(loaded, samples, sandbox)
     assert report.unsupported == {"1/A": reason} and [each.task_id for each in report.results] == ["2/A"]
     assert any("1 tasks counted apart" in remark for remark in report.remarks)
+
+
+CHECKER = """import sys
+
+def main(input_path, output_path, submission_path):
+    total = int(open(input_path).read())
+    with open(submission_path, "r") as file:
+        parts = [int(word) for word in file.read().split()]
+    assert open(output_path, "rb").read() and "input.txt" == sys.argv[1]
+    print(1 if len(parts) == 2 and sum(parts) == total else 0)
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "detail"),
+    [
+        ("n = int(input())\nprint(n - 1, 1)", Verdict.PASSED, ""),
+        ("print(int(input()), 0)", Verdict.PASSED, ""),
+        ("print(1, 1)", Verdict.WRONG_ANSWER, r"test 0: got '1 1\n'; its checker says '0'"),
+        ("print('two numbers')", Verdict.WRONG_ANSWER, "exception, ValueError: invalid literal"),
+        ("print(1)\nprint('1')", Verdict.WRONG_ANSWER, "its checker says '0'"),
+        ("raise KeyError(3)", Verdict.EXCEPTION, "test 0: KeyError"),
+        ("while True: pass", Verdict.TIMEOUT, "test 0"),
+    ],
+)
+def test_where_several_answers_are_right_the_data_s_checker_judges(tmp_path, sandbox, program, verdict, detail):
+    tests = [{"input": "3\r\n", "output": "1 2\r\n"}, {"input": "7\r\n", "output": "3 4\r\n"}]
+    row = {**CODEFORCES, "generated_checker": CHECKER, "official_tests": tests, "time_limit": 0.5}
+    loaded = load(tmp_path, "codeforces", row)
+    [result] = benchmarks.score(loaded, [benchmarks.Sample("1/A", program)], sandbox).results
+    assert result.verdict is verdict and detail in result.detail
+
+
+def test_line_ends_of_windows_in_the_tests_do_not_matter(tmp_path, sandbox):
+    row = {**CODEFORCES, "official_tests": [{"input": "2\r\n3\r\n", "output": "2\r\n3\r\n"}]}
+    loaded = load(tmp_path, "codeforces", row)
+    program = "import sys\nfor line in sys.stdin.buffer: print(line.decode(), end='')"
+    assert benchmarks.score(loaded, [benchmarks.Sample("1/A", program)], sandbox).results[0].passed
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "same"),
+    [
+        ("1\n2\n", "1\n2", True),
+        ("\n  yes \n", "yes", True),
+        ("2.50 1e3", "2.5 1000", True),
+        ("2.5001", "2.5", False),
+        ("yes 1.0", "yes 1", False),
+        ("1 2", "1\n2", False),
+        ("1", "1\n1", False),
+        ("nan", "nan", True),
+        ("", "0", False),
+    ],
+)
+def test_livecodebench_compares_numbers_by_value(actual, expected, same):
+    cases = [{"input": "", "output": expected, "testtype": "stdin"}]
+    row = {**LIVE_STDIN, "public_test_cases": json.dumps(cases), "private_test_cases": private([])}
+    judged = schemas.livecodebench(row, "row").tests.judge([Execution(Verdict.PASSED, actual)])
+    assert (judged.verdict is Verdict.PASSED) == same
 
 
 def test_codeforces_limits_and_tags_are_the_data_s_own():
