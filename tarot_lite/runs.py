@@ -433,6 +433,10 @@ class Stage:
         lines = [json.dumps(row, ensure_ascii=False, default=_plain) + "\n" for row in rows]
         return self._kept(write_atomic(self.folder / f"{name}.jsonl", "".join(lines)))
 
+    def save_json(self, name: str, content: Any) -> Path:
+        """Write `content`, plain values in lists and dicts, as ``<name>.json``."""
+        return self._kept(write_json(self.folder / f"{name}.json", content))
+
     def save_figure(self, figure: Figure, name: str, alt: str, caption: str | None = None) -> Picture:
         """Write a figure as ``figures/<name>.png``, close it, and return it for display as the last value of a cell.
 

@@ -15,6 +15,7 @@ import math
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -196,6 +197,15 @@ class Settings:
     benchmark_data: dict[str, str] = _option(
         {}, "Local files of benchmarks: name -> file; the others come from the Hub.", since=5
     )
+    benchmark_revisions: dict[str, str] = _option(
+        {}, "Commits of benchmarks on the Hub instead of the pinned ones: name -> commit, tag or branch.", since=5
+    )
+    benchmark_since: str | None = _option(
+        None,
+        "Contamination window of benchmarks whose tasks have dates: first day, such as 2024-08-01; None: all.",
+        since=5,
+    )
+    benchmark_until: str | None = _option(None, "First day after the contamination window; None: no end.", since=5)
     benchmark_tasks: int | None = _option(
         None, "Only the first so many tasks of a benchmark; None: all.", since=5, low=1
     )
@@ -331,6 +341,21 @@ class Settings:
             raise ValueError(
                 "parameter benchmark_temperature is 0, so that all samples of a task are the same; give benchmark_samples=1"
             )
+        for field_name, by_benchmark in (
+            ("benchmark_data", self.benchmark_data),
+            ("benchmark_revisions", self.benchmark_revisions),
+        ):
+            for name in by_benchmark:
+                if name not in self.benchmarks:
+                    raise ValueError(
+                        f"parameter {field_name} names {name!r}{_near(name, self.benchmarks)}, which this run does not "
+                        f"measure; the parameter benchmarks has {', '.join(self.benchmarks)}"
+                    )
+        for field_name, day in (("benchmark_since", self.benchmark_since), ("benchmark_until", self.benchmark_until)):
+            try:
+                date.fromisoformat(day or "2024-08-01")
+            except ValueError:
+                raise ValueError(f"parameter {field_name} is {day!r}; give a day such as 2024-08-01") from None
         for name, source in self.models.items():
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():
                 raise ValueError(

@@ -7,8 +7,8 @@ but the notebooks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from tarot_lite import ablations, benchmarks, runs
 from tarot_lite.judging import Verdict
@@ -301,27 +301,53 @@ def run_grid(stage: runs.Stage, cells: list[ablations.Cell]) -> list[ablations.O
     return outcomes
 
 
-def benchmark(stage: runs.Stage, pupil: Student, box: Sandbox) -> list[benchmarks.Report]:
-    """One student on the run's benchmarks; one that the Hub does not give is left out, with a warning.
+def benchmark(stage: runs.Stage, pupils: Sequence[Student], box: Sandbox) -> list[list[benchmarks.Report]]:
+    """Students on the run's benchmarks; every report is kept as ``benchmark-<benchmark>-<student>.json`` too.
+
+    One whose data the Hub does not give is left out for all of them, which is printed with the reason.  A chat model
+    may write as much as in training, if that is more than the benchmark's own limit.
 
     Returns
     -------
-    list of tarot_lite.benchmarks.Report
-        In the order of the settings.
+    list of list of tarot_lite.benchmarks.Report
+        For each student, in the order of the settings.
+
+    Raises
+    ------
+    tarot_lite.benchmarks.UnreachableError
+        If none is left.
     """
     settings = stage.settings
     samples = settings.benchmark_samples or settings.eval_samples
     temperature = settings.temperature if settings.benchmark_temperature is None else settings.benchmark_temperature
-    return benchmarks.run(
-        pupil,
-        settings.benchmarks,
-        samples,
-        temperature,
-        box,
-        data=settings.benchmark_data,
-        limit=settings.benchmark_tasks,
-        skip_unreachable=True,
-    )
+    asked: dict[str, Any] = {
+        "data": settings.benchmark_data,
+        "revisions": settings.benchmark_revisions,
+        "limit": settings.benchmark_tasks,
+        "since": settings.benchmark_since,
+        "until": settings.benchmark_until,
+        "cache": benchmarks.default_cache(),
+    }
+    found: list[list[benchmarks.Report]] = []
+    missing: list[benchmarks.UnreachableError] = []
+    for name in settings.benchmarks:
+        try:
+            usual = benchmarks.get_benchmark(name).max_new_tokens
+            room = [max(usual, settings.max_completion_tokens) if each.style == "chat" else None for each in pupils]
+            found.append(
+                [
+                    benchmarks.run(pupil, [name], samples, temperature, box, max_new_tokens=tokens, **asked)[0]
+                    for pupil, tokens in zip(pupils, room, strict=True)
+                ]
+            )
+        except benchmarks.UnreachableError as error:
+            missing.append(error)
+            print(f"Left out: {error}")
+    if not found:
+        raise missing[0]
+    for report in (report for of_benchmark in found for report in of_benchmark):
+        stage.save_json(f"benchmark-{report.benchmark}-{report.student}".replace(" ", "-"), report.to_dict())
+    return [list(of_student) for of_student in zip(*found, strict=True)]
 
 
 def _split(stage: runs.Stage, split: str) -> list[Problem]:

@@ -10,7 +10,7 @@ every report says how many there are.  Limits count processor time, so a busy ma
 """
 
 from tarot_lite.benchmarks.registry import BENCHMARKS, Benchmark, get_benchmark
-from tarot_lite.benchmarks.results import Report, SampleResult, compare, read_report, table
+from tarot_lite.benchmarks.results import Report, SampleResult, breakdowns, compare, read_report, table
 from tarot_lite.benchmarks.samples import Sample, read_samples, write_samples
 from tarot_lite.benchmarks.scoring import references, run, score
 from tarot_lite.benchmarks.sources import Loaded, Source, load
@@ -27,6 +27,7 @@ __all__ = [
     "Source",
     "Task",
     "UnreachableError",
+    "breakdowns",
     "compare",
     "default_cache",
     "get_benchmark",

@@ -21,7 +21,7 @@ from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutatio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Report", "SampleResult", "compare", "read_report", "table"]
+__all__ = ["Report", "SampleResult", "breakdowns", "compare", "read_report", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,11 @@ class Report:
 
     def to_json(self, path: str | Path) -> None:
         """Write everything; `read_report` reads it back equal."""
-        content = {
+        write_atomic(Path(path), json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, and the scores, as plain values."""
+        return {
             "benchmark": self.benchmark,
             "student": self.student,
             "source": {
@@ -217,7 +221,6 @@ class Report:
                 for each in self.results
             ],
         }
-        write_atomic(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     def _row(self, metric: str, at: Interval) -> dict[str, Any]:
         return {
@@ -264,6 +267,26 @@ def table(reports: Iterable[Report]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([report.table() for report in reports], ignore_index=True)
+
+
+def breakdowns(reports: Iterable[Report]) -> pd.DataFrame:
+    """pass@1 of all reports by everything that their data can be broken down by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `table`, with the columns ``by`` (difficulty, date or platform) and ``group``; empty if no data has any.
+    """
+    rows: list[dict[str, Any]] = []
+    for report in reports:
+        judged = [report.tags.get(task_id, {}) for task_id in report.counts]
+        for tag in ("difficulty", "date", "platform"):
+            if any(tag in tags for tags in judged):
+                parts = report.breakdown(tag).rename(columns={tag: "group"}).to_dict("records")
+                rows += [
+                    {"benchmark": part["benchmark"], "student": part["student"], "by": tag, **part} for part in parts
+                ]
+    return _frame(rows)
 
 
 def compare(base: Sequence[Report], trained: Sequence[Report], k: int = 1, seed: int = 0) -> pd.DataFrame:

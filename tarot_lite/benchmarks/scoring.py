@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
 from tarot_lite.benchmarks.samples import Sample, missing_tasks
 from tarot_lite.benchmarks.sources import Loaded, load
-from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, UnreachableError, prepare
+from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, prepare
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Limits, Sandbox
 
@@ -136,7 +135,6 @@ def run(
     max_new_tokens: int | None = None,
     cache: str | Path | None = None,
     progress: bool = True,
-    skip_unreachable: bool = False,
 ) -> list[Report]:
     """Ask a student and score what it writes: the paper's evaluation for one model.
 
@@ -165,13 +163,12 @@ def run(
         As in `score`.
     progress
         Show bars.
-    skip_unreachable
-        Leave out, with a warning, benchmarks whose data the Hub does not give; the report of none is an empty list.
 
     Raises
     ------
     BenchmarkError
-        If a name, style or number is unusable, or data cannot be loaded.
+        If a name, style or number is unusable, or data cannot be loaded; an `UnreachableError` if the Hub does not
+        give it.
     """
     if samples < 1 or temperature < 0:
         raise BenchmarkError(
@@ -191,13 +188,7 @@ def run(
         reports = []
         for name in names:
             window = (since, until) if get_benchmark(name).dated else (None, None)
-            try:
-                loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, *window)
-            except UnreachableError as error:
-                if not skip_unreachable:
-                    raise
-                warnings.warn(f"left out: {error}", stacklevel=2)
-                continue
+            loaded = load(name, (data or {}).get(name), (revisions or {}).get(name), None, limit, *window)
             how = style or default_style(loaded.benchmark, student.style)
             tokens = max_new_tokens or (_LINE_TOKENS if how == "own" else loaded.benchmark.max_new_tokens)
             found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)

@@ -179,8 +179,9 @@ def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[
             found = load_dataset(hub, benchmark.config, split=benchmark.split, revision=revision)
     except Exception as error:  # the Hub's libraries raise many kinds
         raise UnreachableError(
-            f"{benchmark.name}: {where} cannot be loaded ({type(error).__name__}: {str(error)[:200]}). "
-            "Without the Hub, give a local file (data=..., --data); if the revision has vanished, name another (revision=...)"
+            f"{benchmark.name}: {where} cannot be loaded ({type(error).__name__}: {str(error)[:200]}). Without the Hub, give "
+            "a local file (data=..., --data, benchmark_data); if the revision has vanished, name another (revision=..., "
+            "--revision, benchmark_revisions), such as main"
         ) from error
     return where, [dict(row) for row in found]
 
@@ -207,6 +208,10 @@ def _notes(benchmark: Benchmark, count: int, digest: str, is_file: bool) -> list
         known = ", ".join(published.values())
         notes.append(
             f"the file is none of the published ones that this version knows ({known}); was it edited by hand?"
+        )
+    elif is_file:
+        notes.append(
+            "this version knows no published file of this benchmark: whether it was edited by hand cannot be told"
         )
     if not is_file:
         notes.append(

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from tarot_lite import benchmarks, toyworld
+from tarot_lite import benchmarks, stages, toyworld
 from tarot_lite.benchmarks import BenchmarkError, Report, SampleResult, Source
 from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.figures import benchmarks as figures
 from tarot_lite.judging import Verdict
+from tarot_lite.runs import Stage
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.settings import Settings
+from tarot_lite.settings import Settings, load_profile
+from tarot_lite.students import tiny
 
 YES, NO = Verdict.PASSED, Verdict.WRONG_ANSWER
 
@@ -61,6 +63,10 @@ def test_breakdowns_by_difficulty_and_month():
     assert list(found.breakdown("date")["date"]) == ["2024-01", "2024-02", "2024-03"]
     with pytest.raises(BenchmarkError, match="no 'platform'"):
         found.breakdown("platform")
+    every = benchmarks.breakdowns([found, report([[YES]], tags={})])
+    assert list(every["by"]) == ["difficulty"] * 2 + ["date"] * 3 and every["group"][4] == "2024-03"
+    assert list(every.columns[:6]) == ["benchmark", "student", "by", "group", "metric", "score"]
+    assert benchmarks.breakdowns([report([[YES]], tags={})]).empty
 
 
 def test_a_report_survives_its_file_and_a_damaged_file_is_refused(tmp_path):
@@ -157,11 +163,12 @@ def test_unusable_requests_are_refused_before_anything_is_asked(sandbox, argumen
         benchmarks.run(None, **request)
 
 
-def test_a_tiny_student_is_asked_scored_and_compared(tmp_path, sandbox):
-    students = pytest.importorskip("tarot_lite.students")
-    from tarot_lite.settings import load_profile
+@pytest.fixture
+def student(tmp_path_factory):
+    return tiny("weak", load_profile("smoke", students="weak=3"), tmp_path_factory.getbasetemp() / "students")
 
-    student = students.tiny("weak", load_profile("smoke", students="weak=3"), tmp_path)
+
+def test_a_tiny_student_is_asked_scored_and_compared(student, sandbox):
     first = benchmarks.run(student, ["functions"], 2, 1.0, sandbox, seed=1, progress=False)
     again = benchmarks.run(student, ["functions"], 2, 1.0, sandbox, seed=1, progress=False)
     assert first == again and len(first[0].results) == 48
@@ -169,21 +176,70 @@ def test_a_tiny_student_is_asked_scored_and_compared(tmp_path, sandbox):
     assert set(benchmarks.compare(first, again)["gain"]) == {0.0}
 
 
-def test_what_the_hub_does_not_give_is_left_out_with_a_warning(tmp_path, sandbox, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    revisions = {"cruxeval-o": "vanished"}
-    with pytest.raises(benchmarks.UnreachableError, match="if the revision has vanished, name another"):
-        benchmarks.run(None, ["cruxeval-o"], sandbox=sandbox, revisions=revisions, progress=False)
-    with pytest.warns(UserWarning, match="left out: cruxeval-o: cruxeval-org/cruxeval@vanished"):
-        found = benchmarks.run(
-            None, ["cruxeval-o"], sandbox=sandbox, revisions=revisions, progress=False, skip_unreachable=True
-        )
-    assert found == []
-
-
 def test_the_settings_know_every_benchmark():
     assert Settings(benchmarks=list(benchmarks.BENCHMARKS)).benchmarks == list(benchmarks.BENCHMARKS)
-    with pytest.raises(ValueError, match=r"parameter benchmarks .*did you mean 'humaneval'"):
-        Settings(benchmarks=["humaneval-plus"])
-    with pytest.raises(ValueError, match="benchmark_samples=1"):
-        Settings(benchmark_temperature=0, benchmark_samples=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"benchmarks": ["humaneval-plus"]}, r"parameter benchmarks .*did you mean 'humaneval'"),
+        ({"benchmark_temperature": 0, "benchmark_samples": 3}, "benchmark_samples=1"),
+        ({"benchmark_data": {"humaneval": "f"}}, "benchmark_data names 'humaneval', which this run does not measure"),
+        ({"benchmark_revisions": {"function": "main"}}, r"'function' \(did you mean 'functions'\?\)"),
+        ({"benchmark_since": "May"}, "parameter benchmark_since is 'May'; give a day such as 2024-08-01"),
+        ({"benchmark_until": "2024-13-01"}, "parameter benchmark_until is '2024-13-01'"),
+    ],
+)
+def test_benchmark_settings_that_cannot_be_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**given)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Stage 5 of a run with a slice of the embedded benchmark and one of the Hub's."""
+
+    def make(**given):
+        settings = load_profile(
+            "smoke", students="weak=3", **{"benchmarks": ["functions", "humaneval"], "benchmark_tasks": 2} | given
+        )
+        return Stage("05_ablations", settings, tmp_path / "run")
+
+    return make
+
+
+def test_what_the_hub_does_not_give_is_left_out_and_said(stage, student, sandbox, monkeypatch, capsys):
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    offline = stage()
+    [found] = stages.benchmark(offline, [student], sandbox)
+    assert [report.benchmark for report in found] == ["functions"] and len(found[0].counts) == 2
+    assert capsys.readouterr().out.startswith("Left out: humaneval: openai/openai_humaneval@7dce")
+    kept = benchmarks.read_report(offline.folder / "benchmark-functions-weak.json")
+    assert kept == found[0] and kept.pass_at(1) == found[0].pass_at(1)
+    with pytest.raises(benchmarks.UnreachableError, match="if the revision has vanished, name another"):
+        stages.benchmark(stage(benchmarks=["cruxeval-o"]), [student], sandbox)
+
+
+def test_a_local_file_gives_the_slice_and_reference_outputs_are_made_once(
+    stage, student, sandbox, shared_data, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    local = stage(
+        benchmarks=["humaneval+"],
+        benchmark_data={"humaneval+": str(shared_data / "humanevalplus_mini.jsonl.gz")},
+        benchmark_samples=1,
+        benchmark_temperature=0,
+    )
+    student.model.config.max_position_embeddings = 320  # the published prompts do not fit into a tiny student's
+    base, again = stages.benchmark(local, [student, student], sandbox)
+    assert base == again and list(base[0].counts) == ["HumanEval/0", "HumanEval/1"]
+    assert base[0].settings["style"] == "complete" and "only the first 2 tasks" in base[0].remarks
+    assert len(list((tmp_path / "cache").rglob("prepared-*.json"))) == 1
+
+
+def test_chat_models_may_write_as_much_as_in_training(stage, student, sandbox, monkeypatch):
+    monkeypatch.setattr(student.tokenizer, "chat_template", "{{ messages[0]['content'] }}")
+    long = stage(benchmarks=["functions"], benchmark_tasks=1, max_completion_tokens=400)
+    chat, line = stages.benchmark(long, [student.asked("chat"), student], sandbox)
+    assert (chat[0].settings["max_new_tokens"], line[0].settings["max_new_tokens"]) == (400, 64)
