@@ -13,7 +13,8 @@ The published arithmetic of tiers, phases and weights is unchanged (`tarot_lite.
 completions are scored only every so many steps, so the edges of phases move to the next such step.
 
 `train` is in ``loop``; what a step is made of in ``arguments`` and ``trainer``; what it says of itself in ``signals`` and
-``records``; what comes after in ``finish``; several processes in ``__main__``.
+``records``; where else that goes in ``trackers``, and the checkpoints in ``remote``; what comes after in ``finish``; several
+processes in ``__main__``.
 """
 
 from tarot_lite.training.arguments import Batches
