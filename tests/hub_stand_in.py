@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _API = re.compile(r"/api/(datasets|models)/([\w.-]+/[\w.-]+)/(revision|tree|preupload|commit)/([\w.-]+)(?:/.*)?")
-_FILE = re.compile(r"/(?:datasets/)?([\w.-]+/[\w.-]+)/resolve/[\w.-]+/(.+)")
+_FILE = re.compile(r"/(?:datasets/)?([\w.-]+/[\w.-]+)/resolve/([\w.-]+)/(.+)")
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Hub:
     """What was uploaded: for every repository its settings and its files.  `token` is the only one let in.
 
     While `full` is set every upload is refused, as where the account's storage is used up.  `role` is what the token may do.
-    A repository that was put there with ``private`` False is open to all, one with ``gated`` True to none.
+    A repository that was put there with ``private`` False is open to all, one with ``gated`` True to none.  Revisions in
+    `gone` are those of no repository; every other one is the newest.
     """
 
     token: str = "right-token"
@@ -37,6 +38,7 @@ class Hub:
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
 
     @property
     def head(self) -> str:
@@ -95,6 +97,8 @@ def stand_in() -> Iterator[Hub]:
                 self._answer(403, {"error": f"Access to {name} is restricted."}, X_Error_Code="GatedRepo")
             elif order.get("private") is not False and not self._allowed():
                 return
+            elif (api[4] if api else file[2] if file else "") in hub.gone:
+                self._answer(404, {"error": f"Invalid rev id: {path}"}, X_Error_Code="RevisionNotFound")
             elif api and api[3] == "revision":
                 self._answer(200, {"id": name, "sha": hub.head, "siblings": []})
             elif api and api[3] == "tree":
@@ -103,8 +107,8 @@ def stand_in() -> Iterator[Hub]:
                     for path, data in hub.files[name].items()
                 ]
                 self._answer(200, tree)
-            elif file and file[2] in hub.files[name]:
-                data = hub.files[name][file[2]]
+            elif file and file[3] in hub.files[name]:
+                data = hub.files[name][file[3]]
                 tag = f'"{hashlib.sha1(data).hexdigest()}"'
                 self._answer(200, data, ETag=tag, X_Repo_Commit=hub.head)
             else:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 __all__ = ["Loaded", "Source", "fingerprint", "load", "read_jsonl"]
 
@@ -183,7 +187,23 @@ def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[
             "a local file (data=..., --data, benchmark_data); if the revision has vanished, name another (revision=..., "
             "--revision, benchmark_revisions), such as main"
         ) from error
+    if not local and (commit := _commit(found)):
+        if _COMMIT.fullmatch(revision) and commit != revision:
+            raise UnreachableError(
+                f"{benchmark.name}: the Hub does not give {where}, and the cache of datasets holds {commit} instead; go online, "
+                "or name that commit (revision=..., --revision, benchmark_revisions)"
+            )
+        where = f"{hub}@{commit}"
     return where, [dict(row) for row in found]
+
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+def _commit(found: Dataset) -> str | None:
+    """The commit that the rows are from, as the cache names its folder: without the Hub `datasets` takes any that it has."""
+    names = {Path(file["filename"]).parent.name for file in found.cache_files}
+    return next((name for name in names if _COMMIT.fullmatch(name)), None)
 
 
 def _unique(tasks: list[Task], where: str) -> list[Task]:

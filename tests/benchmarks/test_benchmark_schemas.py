@@ -2,10 +2,14 @@
 
 import base64
 import json
+import os
 import pickle
+import subprocess
+import sys
 import zlib
 
 import pytest
+from hub_stand_in import stand_in
 
 from tarot_lite import benchmarks
 from tarot_lite.benchmarks import BenchmarkError, schemas
@@ -222,6 +226,44 @@ def test_a_data_set_that_cannot_be_reached_says_what_to_do(monkeypatch):
         benchmarks.load("humaneval", hub="no-such/data", revision="abc")
 
 
+_LOOK = """
+import json, sys
+from tarot_lite import benchmarks
+
+for revision in sys.argv[1:]:
+    try:
+        loaded = benchmarks.load("humaneval", revision=revision)
+        print(json.dumps([loaded.source.where, loaded.source.notes]))
+    except benchmarks.UnreachableError as error:
+        print(json.dumps([str(error), []]))
+"""
+
+
+def test_a_revision_that_vanished_is_said_and_no_other_one_is_taken_for_it(repository, tmp_path):
+    """Against a Hub of the tests' own, then without it, when `datasets` would offer whatever its cache holds."""
+    name, here, gone, other = "openai/openai_humaneval", "0" * 40, "d" * 40, "e" * 40
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    with stand_in() as hub:
+        hub.repositories[name] = {"private": False}
+        hub.files[name] = {"test.jsonl": json.dumps(HUMANEVAL).encode() + b"\n"}
+        hub.gone.add(gone)
+        environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "PYTHONPATH": str(repository)}
+        online, vanished, branch = asked(environment, here, gone, "main")
+        cached, refused = asked(environment | {"HF_HUB_OFFLINE": "1"}, here, other)
+    assert online[0] == branch[0] == cached[0] == f"{name}@{here}"
+    assert "vouched for by their revision on the Hub alone" in online[1][-1]
+    assert f"Revision '{gone}' doesn't exist" in vanished[0] and "--revision, benchmark_revisions" in vanished[0]
+    assert f"does not give {name}@{other}, and the cache of datasets holds {here} instead" in refused[0]
+
+
+def asked(environment, *revisions):
+    """Where the rows came from, or the error, and the notes, revision by revision."""
+    command = [sys.executable, "-c", _LOOK, *revisions]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
 def test_rows_of_the_hub_that_this_version_cannot_vouch_for_are_said_to_be_so(tmp_path):
     (tmp_path / "test.jsonl").write_text(json.dumps(HUMANEVAL) + "\n", encoding="utf-8")
     notes = benchmarks.load("humaneval", hub=str(tmp_path)).source.notes
@@ -416,6 +458,13 @@ def test_reference_outputs_are_computed_once_and_damage_is_noticed(tmp_path, san
 def test_a_file_edited_by_hand_is_refused(tmp_path, rows, message):
     with pytest.raises(BenchmarkError, match=message):
         load(tmp_path, "humaneval", *rows)
+
+
+def test_where_no_published_file_is_known_an_edit_cannot_be_told_and_that_is_said(tmp_path):
+    assert load(tmp_path, "cruxeval-o", CRUXEVAL).source.notes == (
+        "1 tasks; the published data has 800",
+        "this version knows no published file of this benchmark: whether it was edited by hand cannot be told",
+    )
 
 
 def test_an_edited_but_valid_file_is_noticed(shared_data, tmp_path):
