@@ -70,9 +70,10 @@ gpu-check: $(ready) ## prove and measure training on this GPU by Unsloth and by 
 notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
 
-book: $(ready) ## the five chapters as they are stored, and the API reference: build/book/html/index.html
+book: $(ready) ## the five chapters as the committed example ran them, and the API reference: build/book/html/index.html
 	rm -rf build/book && mkdir -p build/book/source
-	cp -r notebooks/0*.ipynb notebooks/book/. build/book/source
+	cp -r notebooks/book/. build/book/source
+	$(python) notebooks/book/chapters.py build/book/source
 	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html
 	$(python) notebooks/book/links.py build/book/html
 

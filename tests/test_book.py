@@ -48,6 +48,30 @@ def test_every_figure_keeps_its_alt_text(book: Path, repository: Path) -> None:
         assert figures and all(new.metadata["mystnb"]["image"]["alt"] for _, new in figures)
 
 
+def test_a_chapter_shows_a_run_of_the_same_cells_and_no_other(book: Path, tmp_path: Path) -> None:
+    chapter: Callable[..., Any] = runpy.run_path(str(book / "chapters.py"))["chapter"]
+
+    def write(name: str, badge: str, work: str, output: str) -> Path:
+        cells = [
+            nbformat.v4.new_markdown_cell("# One", id="title"),
+            nbformat.v4.new_markdown_cell(badge, id="colab-badge"),
+        ]
+        cells += [nbformat.v4.new_code_cell(work, id="work")]
+        cells[-1].outputs = [nbformat.v4.new_output("stream", text=output)]
+        if name == "executed":
+            cells.insert(2, nbformat.v4.new_code_cell("# Parameters", metadata={"tags": ["injected-parameters"]}))
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+        return tmp_path / f"{name}.ipynb"
+
+    stored = write("stored", "badge", "1", "of smoke")
+    for work, expected in (("1", ("of the run", "cpu")), ("2", ("of smoke", "smoke"))):
+        made = chapter(stored, write("executed", "badge of a fork", work, "of the run"), "cpu")
+        _, badge, shown, cell = made.cells
+        assert (cell.outputs[0].text, cell.source, badge.source) == (expected[0], "1", "badge")
+        assert f"a run of the profile `{expected[1]}`" in shown.source
+    assert chapter(stored, tmp_path / "none.ipynb", "cpu").cells[3].outputs[0].text == "of smoke"
+
+
 def test_a_small_book_builds_without_a_warning_and_a_wrong_one_fails(book: Path, tmp_path: Path) -> None:
     """Our configuration over one chapter: figure, alt text, folded choice, a link that must resolve."""
     source, out = tmp_path / "source", tmp_path / "html"

@@ -1,8 +1,20 @@
-"""A stored notebook as the book reads it."""
+"""The chapters of the book: ``python chapters.py FOLDER`` writes them for Sphinx, whose configuration reads them by `read`.
+
+A notebook is stored with the outputs of the profile `smoke`, which takes seconds and shows that everything runs.  The book
+shows it as the committed example ran it, with a profile in which students learn; where its cells have changed since, as
+it is stored.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import nbformat
+
+_ROOT = Path(__file__).parents[2]
+_ADDRESSED = ("colab-badge", "colab-setup")  # cells that name the repository's address, and else say nothing of the run
 
 
 def read(text: str) -> nbformat.NotebookNode:
@@ -20,3 +32,47 @@ def read(text: str) -> nbformat.NotebookNode:
             if alt:
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return notebook
+
+
+def chapter(stored: Path, executed: Path, profile: str) -> nbformat.NotebookNode:
+    """A notebook with the outputs of a run, and a line that says which; as it is stored if the run had other cells.
+
+    Parameters
+    ----------
+    stored
+        The notebook.
+    executed
+        Its copy in the folder of a run; need not be there.
+    profile
+        Of that run.
+    """
+    notebook = nbformat.read(stored, as_version=4)
+    outputs, shown = {}, "smoke"
+    if executed.is_file():
+        ran = nbformat.read(executed, as_version=4)
+        ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+        if _sources(ran) == _sources(notebook):
+            outputs, shown = {cell.id: cell.get("outputs") for cell in ran.cells}, profile
+    for cell in notebook.cells:
+        if outputs.get(cell.id) is not None and cell.id not in _ADDRESSED:
+            cell.outputs = outputs[cell.id]
+    line = f"*What you see here is a run of the profile `{shown}`. Without changes the notebook runs as `smoke`.*"
+    notebook.cells.insert(2, nbformat.v4.new_markdown_cell(line, id="shown"))
+    return notebook
+
+
+def _sources(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    return [(cell.id, cell.source) for cell in notebook.cells if cell.id not in _ADDRESSED]
+
+
+def main(folder: Path, run: Path = _ROOT / "reports/example") -> None:
+    """Write every chapter into a folder, and say which run it shows."""
+    profile = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["profile"]
+    for path in sorted((_ROOT / "notebooks").glob("0*.ipynb")):
+        notebook = chapter(path, run / path.stem / "notebook.ipynb", profile)
+        nbformat.write(notebook, folder / path.name)
+        print(f"{path.stem}: {notebook.cells[2].source.split('`')[1]}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,7 +1,7 @@
-"""How Sphinx makes the book: the chapters as they were stored, and the API reference from the docstrings.
+"""How Sphinx makes the book: the chapters of `chapters.py`, and the API reference from the docstrings.
 
 Nothing is executed, and `make book` treats every warning as an error.  A reader's browser fetches nothing from elsewhere
-but the badges' picture and, for the pages with a formula, MathJax.
+but the badges' picture.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 templates_path = ["templates"]
 exclude_patterns = ["templates"]
 
-# Chapters: stored outputs; a drop-down list of ipywidgets needs a kernel, its folded form does not.
+# Chapters: outputs as they are; a drop-down list of ipywidgets needs a kernel, its folded form does not.
 nb_custom_formats = {".ipynb": ["chapters.read", {}]}
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
-myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 # Reference: what a module names in __all__, in the order of its source; a name in `backticks` is a link where it can be.
