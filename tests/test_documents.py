@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_the_numbers_of_the_study_are_those_of_its_tables(repository: Path) -> N
         number, interval = claims[claim]["number"].removesuffix(" points"), claims[claim]["low"].replace(" to ", ", ")
         expected = f"{number.replace('+0.0', '0.0')} [{interval}]".replace("-", "−")
         assert expected in told.replace(" points [", " [")
+
+
+def test_time_and_memory_of_the_cpu_profile_are_those_of_the_example(repository: Path) -> None:
+    found = re.search(
+        r"^\| `cpu` \|[^|]*\| (\d+) min [^|]*\| ([\d.]+) GB", (repository / "README.md").read_text(), re.MULTILINE
+    )
+    assert found
+    example = [json.loads(path.read_text()) for path in (repository / "reports/example").glob("0*/batch.json")]
+    assert len(example) == 5
+    assert float(found[1]) == pytest.approx(sum(stage["seconds"] for stage in example) / 60, rel=0.2)
+    assert float(found[2]) == pytest.approx(max(stage["peak_memory_mb"] for stage in example) / 1000, rel=0.2)
 
 
 def test_every_profile_and_every_target_that_is_told_of_exists(repository: Path) -> None:
