@@ -11,7 +11,8 @@ import pytest
 from endpoint_server import Endpoint as Server
 from endpoint_server import completion, serve
 
-from tarot_lite import ablations, runs, stages, toyworld
+from tarot_lite import ablations, benchmarks, runs, stages, toyworld
+from tarot_lite.benchmarks.prompts import render
 from tarot_lite.capability import ProbeError, estimate
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import load_profile
@@ -177,6 +178,30 @@ def test_a_run_measures_a_server_and_does_not_train_it(
     for refused in (lambda: stages.to_train(stage), lambda: ablations.grid(stage.settings)):
         with pytest.raises(ValueError, match="parameter models: served can be asked over the network and not trained"):
             refused()
+
+
+@pytest.mark.parametrize(("style", "form"), [("chat", "chat"), ("fewshot", "complete")])
+def test_benchmarks_ask_a_server_in_the_form_of_its_model(server: Server, style: str, form: str) -> None:
+    """The server puts the message into its own template; every other answer is right."""
+    loaded = benchmarks.load("functions", limit=4)
+    prompts = [render(task, loaded.benchmark, form) for task in loaded.tasks]
+    written = {}
+    for number, (prompt, task) in enumerate(zip(prompts, loaded.tasks, strict=True)):
+        code = str(task.reference) if number % 2 else task.prompt + "    return None\n"
+        written[prompt] = f"```python\n{code}```" if form == "chat" else code.removeprefix(task.prompt)
+
+    def reply(request: dict[str, Any]) -> Any:
+        sent = request["messages"][0]["content"] if form == "chat" else request["prompt"]
+        return answers(*[written[sent]] * request["n"])
+
+    server.replies = [reply]
+    with Sandbox(workers=1) as sandbox:
+        [report] = benchmarks.run(
+            student(server, style=style), ["functions"], 2, 0.5, sandbox, limit=4, max_new_tokens=99, progress=False
+        )
+    assert (report.student, report.settings["style"], report.missing) == ("served", form, ())
+    assert list(report.per_task().values()) == [0.0, 1.0, 0.0, 1.0]
+    assert {request["max_tokens"] for request in server.requests} == {99}
 
 
 def test_an_address_without_a_model_is_refused_before_anything_runs() -> None:

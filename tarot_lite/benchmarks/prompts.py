@@ -52,7 +52,7 @@ def render(task: Task, benchmark: Benchmark, style: str, tokenizer: Any = None) 
     style
         ``complete`` or ``chat``; prompts of style ``own`` are the student's.
     tokenizer
-        With a chat template, for ``chat``.
+        With a chat template, for ``chat``; None gives the message as it is, for a server that has the template.
 
     Examples
     --------
@@ -71,7 +71,10 @@ def render(task: Task, benchmark: Benchmark, style: str, tokenizer: Any = None) 
         prompt = f"```python\n{prompt.strip()}\n```"
     elif benchmark.prompt == "assertion":
         prompt = _shot(benchmark) + f"[PYTHON]\n{prompt}\n[/PYTHON]"
-    messages = [{"role": "user", "content": f"{benchmark.instruction}\n\n{prompt}"}]
+    message = f"{benchmark.instruction}\n\n{prompt}"
+    if tokenizer is None:
+        return message
+    messages = [{"role": "user", "content": message}]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 

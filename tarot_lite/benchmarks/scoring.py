@@ -17,6 +17,7 @@ from tarot_lite.benchmarks.sources import Loaded, load
 from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, prepare
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Limits, Sandbox
+from tarot_lite.students.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from tarot_lite.students import Student
@@ -119,7 +120,7 @@ def references(loaded: Loaded) -> list[Sample]:
 
 
 def run(
-    student: Student,
+    student: Student | Endpoint,
     names: Sequence[str],
     samples: int = 1,
     temperature: float = 0.0,
@@ -141,7 +142,7 @@ def run(
     Parameters
     ----------
     student
-        From `tarot_lite.students`; what `Student` promises is all that is used.
+        From `tarot_lite.students`; one behind an endpoint too, whose server has template and context.
     names
         Keys of `BENCHMARKS`.
     samples, temperature
@@ -169,6 +170,8 @@ def run(
     BenchmarkError
         If a name, style or number is unusable, or data cannot be loaded; an `UnreachableError` if the Hub does not
         give it.
+    tarot_lite.students.StudentError
+        If the student cannot be asked.
     """
     if samples < 1 or temperature < 0:
         raise BenchmarkError(
@@ -208,7 +211,7 @@ def run(
 
 
 def _ask(
-    student: Student,
+    student: Student | Endpoint,
     loaded: Loaded,
     style: str,
     samples: int,
@@ -223,16 +226,17 @@ def _ask(
         prompts = [student.prompt(own_problem(task)) for task in tasks]
     else:
         student = student.asked("chat" if style == "chat" else "fewshot")  # whether the tokenizer adds its own marks
-        prompts = [render(task, loaded.benchmark, style, student.tokenizer) for task in tasks]
-    lengths = [len(ids) for ids in student.tokenizer(prompts)["input_ids"]] if prompts else []
+        tokenizer = None if isinstance(student, Endpoint) else student.tokenizer
+        prompts = [render(task, loaded.benchmark, style, tokenizer) for task in tasks]
     groups: dict[int, list[int]] = defaultdict(list)
-    for number, length in enumerate(lengths):
-        groups[min(wanted, student.context - length)].append(number)
+    for number, room in enumerate(_rooms(student, prompts, wanted)):
+        groups[room].append(number)
     written: dict[int, list[str]] = {}
     for room, numbers in groups.items():
         if room < 1:
             continue
-        found = student.generate([prompts[i] for i in numbers], samples, temperature, room, seed, progress=progress)
+        bar = {} if isinstance(student, Endpoint) else {"progress": progress}
+        found = student.generate([prompts[i] for i in numbers], samples, temperature, room, seed, **bar)
         written.update((i, [each.text for each in completions]) for i, completions in zip(numbers, found, strict=True))
     return [
         Sample(task.task_id, None if text is None else _read(student, task, loaded.benchmark, style, text))
@@ -241,7 +245,14 @@ def _ask(
     ]
 
 
-def _read(student: Student, task: Task, benchmark: Benchmark, style: str, text: str) -> str | None:
+def _rooms(student: Student | Endpoint, prompts: list[str], wanted: int) -> list[int]:
+    """New tokens that each prompt may be followed by; a server knows its context, and refuses what is too long for it."""
+    if isinstance(student, Endpoint) or not prompts:
+        return [wanted] * len(prompts)
+    return [min(wanted, student.context - len(ids)) for ids in student.tokenizer(prompts)["input_ids"]]
+
+
+def _read(student: Student | Endpoint, task: Task, benchmark: Benchmark, style: str, text: str) -> str | None:
     if style != "own":
         return solution(task, benchmark, style, text)
     problem = own_problem(task)

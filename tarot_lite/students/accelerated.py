@@ -2,6 +2,10 @@
 
 Both ways give a `Student` whose model TRL trains: weights in 4 or 16 bits, adapters in 32, gradient checkpointing as asked,
 the number type that the card is good at.  What was chosen is in `Student.origin`, for the manifest.
+
+The setting ``vllm`` is about the completions of a training.  A probe or benchmark is written by the model itself, with
+Unsloth's kernels where Unsloth loaded it; to measure a large model by vLLM, serve it and give the server's address
+(`tarot_lite.students.endpoint`).
 """
 
 from __future__ import annotations
