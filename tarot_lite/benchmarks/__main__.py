@@ -1,10 +1,11 @@
-"""``python -m tarot_lite.benchmarks``: score sample files, check data, list benchmarks."""
+"""``python -m tarot_lite.benchmarks``: ask models and score them, score sample files, check data, list benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tarot_lite.benchmarks import (
     BENCHMARKS,
@@ -16,9 +17,12 @@ from tarot_lite.benchmarks import (
     read_report,
     read_samples,
     references,
+    run,
     score,
+    table,
 )
 from tarot_lite.sandbox import Sandbox, SandboxError
+from tarot_lite.students.writer import StudentError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.command(options)
-    except (BenchmarkError, SandboxError) as error:
+    except (BenchmarkError, SandboxError, StudentError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return status
@@ -61,6 +65,23 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument("--allow-missing", action="store_true", help="exit with 0 even if some tasks have no sample")
     _add_data(scoring)
     scoring.set_defaults(command=_score)
+
+    running = commands.add_parser(
+        "run",
+        help="ask models and score them; of two, also what the second gained over the first",
+        description="Ask models, such as a base model and the adapters that a training saved, and score what they write.",
+    )
+    running.add_argument("benchmarks", help="with commas between, such as humaneval+,mbpp+")
+    running.add_argument("models", nargs="+", help="Hub id, folder of a model or of adapters, or smollm2")
+    running.add_argument("--samples", type=int, default=1, help="completions for each task (default 1)")
+    running.add_argument("--temperature", type=float, default=0.0, help="0 (default): greedy")
+    running.add_argument("--style", help="complete or chat (default: as the model is asked otherwise)")
+    running.add_argument("--max-new-tokens", type=int, help="longest completion (default: the benchmark's)")
+    running.add_argument(
+        "--out", help="folder for solutions as JSONL, reports as JSON, the table as CSV and the figure as PNG"
+    )
+    _add_data(running)
+    running.set_defaults(command=_run)
 
     checking = commands.add_parser("check", help="score the data's own reference solutions")
     checking.add_argument("benchmark", choices=list(BENCHMARKS))
@@ -105,6 +126,53 @@ def _score(options: argparse.Namespace) -> int:
         report.to_json(options.out)
     _print(report)
     return int(bool(report.missing) and not options.allow_missing)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tarot_lite.students import measured  # torch, which the other commands do without
+
+    names = options.benchmarks.split(",")
+    if len(names) > 1 and (options.data or options.revision):
+        raise BenchmarkError("--data and --revision are for one benchmark; run the others on their own")
+    found: list[list[Report]] = []
+    with Sandbox(workers=options.workers) as sandbox:
+        for number, source in enumerate(options.models):
+            student = measured(source)
+            if any(student.name == reports[0].student for reports in found):
+                student.name += f" ({number + 1})"
+            reports = run(
+                student,
+                names,
+                options.samples,
+                options.temperature,
+                sandbox,
+                style=options.style,
+                data={names[0]: options.data} if options.data else None,
+                revisions={names[0]: options.revision} if options.revision else None,
+                limit=options.limit,
+                since=options.since,
+                until=options.until,
+                max_new_tokens=options.max_new_tokens,
+                cache=options.cache,
+                keep=options.out,
+            )
+            for report in reports:
+                _print(report)
+            found.append(reports)
+    if options.out:
+        _keep([report for reports in found for report in reports], Path(options.out))
+    if len(found) == 2:
+        print(compare(found[0], found[1]).to_string(index=False, float_format="{:.3f}".format))
+    return 0
+
+
+def _keep(reports: Sequence[Report], folder: Path) -> None:
+    from tarot_lite.figures.benchmarks import scores
+
+    for report in reports:
+        report.to_json(folder / f"{report.benchmark}-{report.student}.json".replace(" ", "-"))
+    table(reports).to_csv(folder / "table.csv", index=False)
+    scores(table(reports)).savefig(folder / "scores.png", dpi=110, bbox_inches="tight")
 
 
 def _check(options: argparse.Namespace) -> int:

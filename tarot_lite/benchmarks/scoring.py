@@ -12,7 +12,7 @@ from tarot_lite.benchmarks.outputs import CheckedTests
 from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
-from tarot_lite.benchmarks.samples import Sample, missing_tasks
+from tarot_lite.benchmarks.samples import Sample, missing_tasks, write_samples
 from tarot_lite.benchmarks.sources import Loaded, load
 from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, prepare
 from tarot_lite.judging import Verdict
@@ -136,6 +136,7 @@ def run(
     max_new_tokens: int | None = None,
     cache: str | Path | None = None,
     progress: bool = True,
+    keep: str | Path | None = None,
 ) -> list[Report]:
     """Ask a student and score what it writes: the paper's evaluation for one model.
 
@@ -164,6 +165,9 @@ def run(
         As in `score`.
     progress
         Show bars.
+    keep
+        Folder for the solutions, as ``<benchmark>-<student>.jsonl`` in EvalPlus' form, for other tools or another look;
+        None keeps none.
 
     Raises
     ------
@@ -195,6 +199,9 @@ def run(
             how = style or default_style(loaded.benchmark, student.style)
             tokens = max_new_tokens or (_LINE_TOKENS if how == "own" else loaded.benchmark.max_new_tokens)
             found = _ask(student, loaded, how, samples, temperature, tokens, seed, progress)
+            if keep is not None:
+                file = Path(keep) / f"{name}-{student.name}.jsonl".replace(" ", "-")
+                write_samples(file, [(each.task_id, each.solution or "") for each in found], "evalplus")
             settings = {
                 "samples": samples,
                 "temperature": temperature,

@@ -12,20 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tarot_lite.students.folders import load
-    from tarot_lite.students.making import make
+    from tarot_lite.students.making import make, measured
     from tarot_lite.students.student import Student
     from tarot_lite.students.warmup import Recipe, tiny
     from tarot_lite.students.writer import Completion, StudentError, Unfinished, Writer
 
 _HOMES = {
     "folders": ("load",),
-    "making": ("make",),
+    "making": ("make", "measured"),
     "student": ("Student",),
     "warmup": ("Recipe", "tiny"),
     "writer": ("Completion", "StudentError", "Unfinished", "Writer"),
 }
 
-__all__ = ["Completion", "Recipe", "Student", "StudentError", "Unfinished", "Writer", "load", "make", "tiny"]
+__all__ = [
+    "Completion",
+    "Recipe",
+    "Student",
+    "StudentError",
+    "Unfinished",
+    "Writer",
+    "load",
+    "make",
+    "measured",
+    "tiny",
+]
 
 
 def __getattr__(name: str) -> Any:

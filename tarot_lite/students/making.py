@@ -1,7 +1,9 @@
-"""The run's student of a name, however it is got."""
+"""The run's student of a name, however it is got; and a student that is only measured."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from tarot_lite.students.writer import StudentError
 if TYPE_CHECKING:
     from tarot_lite.students.student import Student
 
-__all__ = ["make"]
+__all__ = ["make", "measured"]
 
 
 def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoint:
@@ -57,3 +59,37 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoin
     else:
         student = accelerated.load(name, settings.models[name], settings)
     return student.asked(settings.prompt_style) if settings.prompt_style else student
+
+
+def measured(source: str) -> Student:
+    """A pretrained student to be measured and not trained, with the adapters of a training or without.
+
+    Parameters
+    ----------
+    source
+        Hub id (``@commit`` may follow), smollm2, the folder of a whole model, or of adapters as ``save_model: adapters``
+        leaves them; their base model is got from where it was got for the training.
+
+    Raises
+    ------
+    StudentError
+        If it cannot be loaded.
+    """
+    from tarot_lite.students.cards import damage, read_card
+
+    folder = Path(source)
+    name = re.sub(r"[^\w.-]", "-", folder.name.partition("@")[0])
+    if not (folder / "adapter_config.json").is_file():
+        student = make(name, Settings(models={name: source}), folder)
+        if isinstance(student, Endpoint):
+            raise StudentError(f"{source}: a benchmark needs the model's tokenizer; give a Hub id or a folder")
+        return student
+    if read_card(folder) and (broken := damage(folder)):
+        raise StudentError(f"{folder}: {', '.join(broken)} changed since it was saved; train or save it anew")
+    from peft import PeftModel
+
+    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    student = measured(base)
+    student.model = PeftModel.from_pretrained(student.model, str(folder))
+    student.name = name
+    return student

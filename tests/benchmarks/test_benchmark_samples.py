@@ -3,12 +3,14 @@
 import gzip
 import json
 import re
+import shutil
 
 import pytest
 
-from tarot_lite import benchmarks
+from tarot_lite import benchmarks, students
 from tarot_lite.benchmarks import BenchmarkError
 from tarot_lite.benchmarks.__main__ import main
+from tarot_lite.settings import load_profile
 
 RIGHT = {"task_id": "functions/21", "completion": "    return sum(map(int, str(abs(n))))\n"}
 
@@ -103,8 +105,71 @@ def test_the_command_line_scores_says_what_is_missing_and_compares(tmp_path, cap
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Folders of a tiny model and of adapters on it that change what it writes, and the adapted student."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    home = tmp_path_factory.mktemp("models")
+    students.tiny("weak", load_profile("smoke", students="weak=3"), home / "cache").save(home / "base")
+    student = students.load(home / "base")
+    torch.manual_seed(0)
+    student.model = get_peft_model(student.model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+    with torch.no_grad():
+        for name, weight in student.model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_()
+    return home / "base", student.save(home / "adapters"), student
+
+
+def test_a_base_model_and_its_adapters_are_measured_and_compared(trained, tmp_path, capsys):
+    base, adapters, _ = trained
+    common = ["--workers", "1", "--limit", "3", "--cache", str(tmp_path / "cache")]
+    assert main(["run", "functions", str(base), str(adapters), "--out", str(tmp_path / "out"), *common]) == 0
+    shown = capsys.readouterr().out
+    assert "base on embedded" in shown and "adapters on embedded" in shown and "gain" in shown
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    written = {f"functions-{name}.{kind}" for name in ("base", "adapters") for kind in ("json", "jsonl")}
+    assert names == {*written, "table.csv", "scores.png"}
+    before, after = (
+        benchmarks.read_report(tmp_path / "out" / f"functions-{name}.json") for name in ("base", "adapters")
+    )
+    assert len(before.results) == 3 and before.settings["temperature"] == 0
+    assert before.source == after.source and [each.detail for each in before.results] != [
+        each.detail for each in after.results
+    ]
+    samples = str(tmp_path / "out" / "functions-adapters.jsonl")  # what was written can be scored again
+    assert main(["score", "functions", samples, "--out", str(tmp_path / "again.json"), *common]) == 0
+    again = benchmarks.read_report(tmp_path / "again.json").results
+    assert [(each.task_id, each.passed) for each in again] == [(each.task_id, each.passed) for each in after.results]
+    coded = [
+        now.detail == then.detail
+        for now, then in zip(again, after.results, strict=True)
+        if "no code" not in then.detail
+    ]
+    assert coded and all(coded)
+    assert main(["run", "functions,humaneval", str(base), "--data", "x", *common]) == 2
+    assert "--data and --revision are for one benchmark" in capsys.readouterr().err
+    assert main(["run", "functions", str(tmp_path / "nowhere"), *common]) == 2
+    assert "is unknown" in capsys.readouterr().err
+
+
+def test_adapters_are_put_on_the_model_they_were_made_for(trained, tmp_path):
+    base, adapters, student = trained
+    asked = ["# items at least 2, add them up\n"]
+    texts = [[each.text for each in found.generate(asked, 4, 1.0, 20)[0]]
+             for found in (students.measured(str(adapters)), student, students.measured(str(base)))]  # fmt: skip
+    assert texts[0] == texts[1] != texts[2]
+    copy = shutil.copytree(adapters, tmp_path / "copy")
+    (copy / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(students.StudentError, match=r"adapter_model\.safetensors changed since it was saved"):
+        students.measured(str(copy))
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["score", "--help"], ["check", "--help"], ["compare", "--help"], ["score", "poetry", "x"]]
+    "arguments",
+    [[], ["score", "--help"], ["run", "--help"], ["check", "--help"], ["compare", "--help"], ["score", "poetry", "x"]],
 )
 def test_help_and_unknown_names(arguments, capsys):
     with pytest.raises(SystemExit) as error:
