@@ -72,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask models, such as a base model and the adapters that a training saved, and score what they write.",
     )
     running.add_argument("benchmarks", help="with commas between, such as humaneval+,mbpp+")
-    running.add_argument("models", nargs="+", help="Hub id, folder of a model or of adapters, or smollm2")
+    running.add_argument(
+        "models",
+        nargs="+",
+        help="Hub id, folder of a model or of adapters, smollm2, or server (http://host:8000/v1#org/model)",
+    )
     running.add_argument("--samples", type=int, default=1, help="completions for each task (default 1)")
     running.add_argument("--temperature", type=float, default=0.0, help="0 (default): greedy")
     running.add_argument("--style", help="complete or chat (default: as the model is asked otherwise)")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["references", "run", "score"]
 
+_FULL = "the prompt fills the student's context"
 _NO_CODE = "no code was found in the completion"
 _OUTPUT_KB = 1 << 14
 _CHECKER_LIMITS = Limits(cpu_seconds=15.0, wall_seconds=75.0, memory_mb=1024, output_kb=_OUTPUT_KB)
@@ -248,9 +249,8 @@ def _ask(
         bar = {} if isinstance(student, Endpoint) else {"progress": progress}
         found = student.generate([prompts[i] for i in numbers], samples, temperature, room, seed, **bar)
         written.update((i, [each.text for each in completions]) for i, completions in zip(numbers, found, strict=True))
-    full = f"the prompt fills the student's context of {student.context} tokens"
     return [
-        Sample(task.task_id, None, full)
+        Sample(task.task_id, None, _FULL)
         if text is None
         else Sample(task.task_id, _read(student, task, loaded.benchmark, style, text))
         for number, task in enumerate(tasks)

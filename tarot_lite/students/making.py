@@ -61,14 +61,14 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoin
     return student.asked(settings.prompt_style) if settings.prompt_style else student
 
 
-def measured(source: str) -> Student:
+def measured(source: str) -> Student | Endpoint:
     """A pretrained student to be measured and not trained, with the adapters of a training or without.
 
     Parameters
     ----------
     source
-        Hub id (``@commit`` may follow), smollm2, the folder of a whole model, or of adapters as ``save_model: adapters``
-        leaves them; their base model is got from where it was got for the training.
+        A value of ``settings.models``, or the folder of adapters as ``save_model: adapters`` leaves them; their base model
+        is got from where it was got for the training.
 
     Raises
     ------
@@ -80,16 +80,14 @@ def measured(source: str) -> Student:
     folder = Path(source)
     name = re.sub(r"[^\w.-]", "-", folder.name.partition("@")[0])
     if not (folder / "adapter_config.json").is_file():
-        student = make(name, Settings(models={name: source}), folder)
-        if isinstance(student, Endpoint):
-            raise StudentError(f"{source}: a benchmark needs the model's tokenizer; give a Hub id or a folder")
-        return student
+        return make(name, Settings(models={name: source}), folder)
     if read_card(folder) and (broken := damage(folder)):
         raise StudentError(f"{folder}: {', '.join(broken)} changed since it was saved; train or save it anew")
     from peft import PeftModel
 
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
     student = measured(base)
+    assert not isinstance(student, Endpoint)  # adapters are on weights
     student.model = PeftModel.from_pretrained(student.model, str(folder))
     student.name = name
     return student
