@@ -77,11 +77,14 @@ def main(torch_from: list[str]) -> int:
         path.write_text(rewritten(before[path], versions), encoding="utf-8")
     moved = set(PINS.read_text(encoding="utf-8").splitlines()) - set(before[PINS].splitlines())
     print("moved:", *sorted(moved) or ["nothing"], sep="\n  ")
-    code = subprocess.run(["make", "-C", str(ROOT), "test", f"VENV={FOLDER}"]).returncode
-    if code:
-        for path, text in before.items():
-            path.write_text(text, encoding="utf-8")
-        print("the tests fail with them; the old pins are back")
+    code = 1
+    try:
+        code = subprocess.run(["make", "-C", str(ROOT), "test", f"VENV={FOLDER}"]).returncode
+    finally:  # Ctrl-C, too
+        if code:
+            for path, text in before.items():
+                path.write_text(text, encoding="utf-8")
+            print("the tests did not pass with them; the old pins are back")
     return code
 
 
