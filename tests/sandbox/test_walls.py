@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tarot_lite.sandbox import LEVELS, Sandbox, SandboxError, SandboxReport
+from tarot_lite.judging import Verdict
+from tarot_lite.sandbox import LEVELS, Limits, Sandbox, SandboxError, SandboxReport, worker
 from tarot_lite.sandbox.inside import seccomp
 
 NAMESPACES = ("pid namespace", "mount namespace", "network namespace", "ipc namespace", "root of its own")
@@ -291,3 +292,17 @@ def test_import_without_linux_only_modules(repository: Path) -> None:
         "assert not {m for m in sys.modules if m.endswith(('.libc', '.landlock', '.seccomp', '.namespaces'))}\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=repository)
+
+
+def test_programs_run_at_the_level_of_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker of macOS, on this machine: no memfd, no clock of another process, no Linux call; limits alone."""
+    monkeypatch.setattr(worker, "_COMMAND", "import sys; sys.platform = 'darwin'; " + worker._COMMAND)
+    with Sandbox(workers=1, limits=Limits(cpu_seconds=1, wall_seconds=20)) as box:
+        assert box.report().level == "rlimits"
+        twice = box.run("print(int(input()) * 2)", ["4", "x"])
+        assert [run.verdict for run in twice] == [Verdict.PASSED, Verdict.EXCEPTION] and twice[0].stdout == "8\n"
+        [spun] = box.run("while True: pass", [""])
+        assert spun.verdict is Verdict.TIMEOUT and "CPU time" in spun.error
+        [loud] = box.run("while True: print('x' * 10000)", [""])
+        assert loud.verdict is Verdict.OUTPUT_EXCEEDED
+        assert box.run("print(1)", [""])[0].verdict is Verdict.PASSED

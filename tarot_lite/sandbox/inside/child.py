@@ -131,7 +131,8 @@ class _Reuse:
         watched = (modules | {"builtins"}) - {"sys"}
         self._watched = {name: snapshots[name] for name in watched if name in snapshots}
         self._loaded = len(sys.modules)
-        self._memory = resource.getrlimit(resource.RLIMIT_AS)[0] // 4
+        memory = resource.getrlimit(resource.RLIMIT_AS)[0]
+        self._memory = sys.maxsize if memory == resource.RLIM_INFINITY else memory // 4
         self._random = not modules.isdisjoint(_RANDOM)
         self._modules = modules
 

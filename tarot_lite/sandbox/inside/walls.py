@@ -46,7 +46,7 @@ class Walls:
             hard = resource.getrlimit(kind)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
-        self._note("rlimits", "")
+        self._note("rlimits", "", "" if sys.platform == "linux" else "memory is not among them on this system")
 
     def _note(self, name: str, problem: str, detail: str = "") -> bool:
         self.layers.append((name, not problem, problem or detail))

@@ -189,18 +189,18 @@ class Zygote:
 
     def _limits(self, request: wire.Request) -> list[tuple[int, tuple[int, int]]]:
         """What the child has to set, worked out before it is forked."""
+        cpu = math.ceil(request.cpu_seconds * len(request.inputs)) + 1
         limits = [
-            (resource.RLIMIT_AS, self._own_memory + request.memory),
-            (resource.RLIMIT_FSIZE, request.output + 1),
-            (resource.RLIMIT_CPU, math.ceil(request.cpu_seconds * len(request.inputs)) + 1),
+            (resource.RLIMIT_FSIZE, request.output + 1, request.output + 1),
+            (resource.RLIMIT_CPU, cpu, cpu + 1),  # SIGXCPU first, which tells what struck; SIGKILL for who ignores it
         ]
+        if _LINUX:  # elsewhere an interpreter's own address space is larger than any sensible limit
+            memory = self._own_memory + request.memory
+            limits.append((resource.RLIMIT_AS, memory, memory))
         if self._own_user:
-            limits.append((resource.RLIMIT_NPROC, request.processes + 2))
-        hard = self._hard
-        lowest = [
-            (kind, value if hard[kind] == resource.RLIM_INFINITY else min(value, hard[kind])) for kind, value in limits
-        ]
-        return [(kind, (value, value)) for kind, value in lowest]
+            limits.append((resource.RLIMIT_NPROC, request.processes + 2, request.processes + 2))
+        most = {kind: math.inf if hard == resource.RLIM_INFINITY else hard for kind, hard in self._hard.items()}
+        return [(kind, (int(min(soft, most[kind])), int(min(hard, most[kind])))) for kind, soft, hard in limits]
 
     def _watch(self, request: wire.Request, started: float) -> tuple[memoryview, str]:
         """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any."""
