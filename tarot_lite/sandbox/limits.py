@@ -21,7 +21,7 @@ class Limits:
     wall_seconds
         Time by the clock, a back-stop for programs that sleep; > 0 and not below `cpu_seconds`.
     memory_mb
-        Address space in MiB, at least 16, that the program may take beyond the interpreter's own.
+        Address space in MiB, at least 16, that the program may take beyond the interpreter's own; Linux alone can limit it.
     output_kb
         Size of standard output in KiB, at least 1; the same limit holds for any file, if one can be written.
     processes
