@@ -65,6 +65,26 @@ def test_time_and_memory_of_the_cpu_profile_are_those_of_the_example(repository:
     assert float(found[2]) == pytest.approx(max(stage["peak_memory_mb"] for stage in example) / 1000, rel=0.2)
 
 
+def test_the_settings_under_which_the_law_shows_are_those_of_the_tables(repository: Path) -> None:
+    text = " ".join((repository / "README.md").read_text().split())
+    told = text[text.index("*Under which settings") : text.index("## Two commands")]
+    tables = repository / "reports/law/05_ablations"
+    with (tables / "order.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["label"]: {key: row[key] for key in ("estimate", "low", "high")} for row in csv.DictReader(file)}
+    points = {label: {key: 100 * float(value) for key, value in row.items()} for label, row in rows.items()}
+    assert all(row["low"] < 0 < row["high"] for label, row in points.items() if label.endswith("whole suite"))
+    longer = points["weak, grpo_steps=240: mean of the tiers"]
+    assert f"by {-longer['estimate']:.1f} points [{-longer['high']:.1f}, {-longer['low']:.1f}]" in told
+    with (tables / "heldout.csv").open(encoding="utf-8", newline="") as file:
+        ends = [row for row in csv.DictReader(file) if row["variant"] == "beta=0.0" and row["measure"] == "basic"]
+    trainings: dict[tuple[str, ...], list[float]] = {}
+    for row in ends:
+        change = float(row["after"]) - float(row["before"])
+        trainings.setdefault((row["student"], row["policy"], row["seed"]), []).append(change)
+    collapsed = [name for name, changes in trainings.items() if sum(changes) / len(changes) < -0.2]
+    assert (len(collapsed), len(trainings)) == (1, 8) and "one training in eight collapsed" in told
+
+
 def test_every_profile_and_every_target_that_is_told_of_exists(repository: Path) -> None:
     text = (repository / "README.md").read_text()
     assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == set(profile_names())
