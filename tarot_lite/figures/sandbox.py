@@ -34,12 +34,15 @@ def speed_figure(folder: str | Path) -> Figure:
     Parameters
     ----------
     folder
-        Holds ``sandbox_five_tests.csv`` and ``sandbox_one_test.csv``.
+        Holds ``sandbox_five_tests.csv``, ``sandbox_one_test.csv`` and ``sandbox_training_step.csv``.
     """
-    figure, axes = new_figure(9.0, 3.4, ncols=2)
-    for axis, name, title in zip(
-        axes, ("five_tests", "one_test"), ("five tests a program", "one test a program"), strict=True
-    ):
+    workloads = {
+        "five_tests": "real programs, five tests",
+        "one_test": "real programs, one test",
+        "training_step": "a training step, eight tests",
+    }
+    figure, axes = new_figure(12.0, 3.4, ncols=3)
+    for axis, (name, title) in zip(axes, workloads.items(), strict=True):
         _bars(axis, pd.read_csv(Path(folder) / f"sandbox_{name}.csv"))
         axis.set_title(title)
     return figure
@@ -60,7 +63,8 @@ def _bars(axis: Axes, table: pd.DataFrame) -> None:
             va="center",
             size=8,
         )
-    axis.margins(x=0.4)
+    axis.grid(False, axis="y")
+    axis.margins(x=0.6)
 
 
 def choose_attack(zoo: pd.DataFrame, programs: Mapping[str, str]) -> Widget | Folded:
