@@ -67,7 +67,8 @@ test-unsloth: $(ready) ## the tests of the Unsloth path, in an environment of it
 gpu-check: $(ready) ## prove and measure training on this GPU by Unsloth and by plain TRL; without one, tiny on the CPU
 	$(python) benchmarks/gpu_check.py $(ARGS)
 
-notebooks: $(ready) ## run the five notebooks in place with the smoke profile, storing their outputs
+notebooks: $(ready) ## run the five notebooks in place with a fresh run of the smoke profile, storing their outputs
+	rm -rf reports/smoke
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
 
 book: $(ready) ## the five chapters as the committed example ran them, and the API reference: build/book/html/index.html
