@@ -16,7 +16,10 @@ BRIEF = replace(QUICK, wall_seconds=2)
 
 
 def descendants(pid: int | None = None) -> list[int]:
-    """Process ids of everything that this process, or another, has started and that still runs."""
+    """Process ids of everything that this process, or another, has started and that still runs.
+
+    But for the resource tracker that `multiprocessing` starts once and keeps.
+    """
     found, stack = [], [os.getpid() if pid is None else pid]
     while stack:
         parent = stack.pop()
@@ -29,9 +32,17 @@ def descendants(pid: int | None = None) -> list[int]:
                 children = [int(word) for word in Path(f"/proc/{parent}/task/{task}/children").read_text().split()]
             except OSError:
                 continue
+            children = [child for child in children if not _is_resource_tracker(child)]
             found += children
             stack += children
     return found
+
+
+def _is_resource_tracker(pid: int) -> bool:
+    try:
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def is_running(pid: int) -> bool:
