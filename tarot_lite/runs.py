@@ -808,6 +808,6 @@ def note(text: str) -> None:
     """Say in one line what goes on: on the screen where somebody looks, else in the stage's ``progress.log``."""
     if watched():
         print(text)
-    elif _current is not None:
+    elif _current is not None and _current.folder.is_dir():
         with (_current.folder / "progress.log").open("a", encoding="utf-8") as log:
             log.write(text + "\n")
