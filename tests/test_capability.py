@@ -278,14 +278,12 @@ def test_rollouts_of_another_probe_are_refused(sandbox: Sandbox, tmp_path: Path)
 
 
 def test_another_probe_is_set_aside_where_that_is_asked_for(sandbox: Sandbox, tmp_path: Path) -> None:
-    folder, options = tmp_path / "probe", {"samples": 1, "progress": False, "set_aside": True}
-    kept = {}
-    for temperature, aside in ((1.0, None), (0.5, "probe.old1"), (0.7, "probe.old2"), (0.7, None)):
-        estimate(Parrot(), PROBLEMS, sandbox, temperature=temperature, folder=folder, **options)
-        if aside:
-            assert (tmp_path / aside / "samples.jsonl").read_bytes() == kept["last"]
-        kept["last"] = (folder / "samples.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["probe", "probe.old1", "probe.old2"]
+    options = {"samples": 1, "progress": False, "set_aside": True}
+    for temperature in (1.0, 0.5, 0.7, 0.7):  # the last one is the same again
+        estimate(Parrot(), PROBLEMS, sandbox, temperature=temperature, folder=tmp_path / "probe", **options)
+    kept = {path.name: json.loads((path / "probe.json").read_text())["temperature"] for path in tmp_path.iterdir()}
+    assert kept == {"probe.old1": 1.0, "probe.old2": 0.5, "probe": 0.7}
+    assert all(len((path / "samples.jsonl").read_text().splitlines()) == len(PROBLEMS) for path in tmp_path.iterdir())
 
 
 def test_scoring_again_needs_no_sampling_and_sees_new_tests(sandbox: Sandbox, tmp_path: Path) -> None:

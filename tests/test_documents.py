@@ -73,6 +73,11 @@ def test_the_settings_under_which_the_law_shows_are_those_of_the_tables(reposito
         rows = {row["label"]: {key: row[key] for key in ("estimate", "low", "high")} for row in csv.DictReader(file)}
     points = {label: {key: 100 * float(value) for key, value in row.items()} for label, row in rows.items()}
     assert all(row["low"] < 0 < row["high"] for label, row in points.items() if label.endswith("whole suite"))
+    assert all(row["low"] < 0 < row["high"] for label, row in points.items() if "beta=0.0" in label)
+    assert points["weak, own settings: mean of the tiers"]["high"] < 0  # of two seeds; five say otherwise
+    with (repository / "reports/study/05_ablations/law.csv").open(encoding="utf-8", newline="") as file:
+        [all_seeds] = [row for row in csv.DictReader(file) if (row["measure"], row["student"]) == ("tiers", "weak")]
+    assert float(all_seeds["low"]) < 0 < float(all_seeds["high"])
     longer = points["weak, grpo_steps=240: mean of the tiers"]
     assert f"by {-longer['estimate']:.1f} points [{-longer['high']:.1f}, {-longer['low']:.1f}]" in told
     with (tables / "heldout.csv").open(encoding="utf-8", newline="") as file:

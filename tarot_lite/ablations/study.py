@@ -17,7 +17,16 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval, permutation_p, rank_correlation, seeds_needed, spread
 
-__all__ = ["MEASURES", "capability_law", "correlation", "hard_minus_easy", "learning_speed", "power", "stability"]
+__all__ = [
+    "MEASURES",
+    "capability_law",
+    "capability_of",
+    "correlation",
+    "hard_minus_easy",
+    "learning_speed",
+    "power",
+    "stability",
+]
 
 MEASURES = {"suite": "whole suite", "tiers": "mean of the tiers"}
 """What a contrast is about.  Few programs of a weak student pass everything, whatever it was taught: only the mean of the

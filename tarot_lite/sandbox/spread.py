@@ -102,7 +102,7 @@ class SpreadSandbox(Sandbox):
 
     def report(self) -> SandboxReport:
         """Which layers hold on the machine of one of the executor's workers."""
-        return self._submit(_report_here, self._each, self.require, self.limits).result()
+        return self._submit(_report_here, self._each, self.require).result()
 
     def _submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """A task of the executor; one that is broken or shut down gives a task that failed, like any other."""
@@ -114,25 +114,24 @@ class SpreadSandbox(Sandbox):
             return failed
 
 
-_here: dict[tuple[Any, ...], Sandbox] = {}
+_here: dict[tuple[int | None, str | None], Sandbox] = {}
 _lock = threading.Lock()
 
 
-def _sandbox(workers: int | None, require: str | None, limits: Limits) -> Sandbox:
+def _sandbox(workers: int | None, require: str | None) -> Sandbox:
     """This process's own sandbox, started once and kept; it ends with the process."""
     with _lock:
-        key = (workers, require)
-        if key not in _here:
-            _here[key] = Sandbox(workers, limits, require)
-        return _here[key]
+        if (workers, require) not in _here:
+            _here[workers, require] = Sandbox(workers, require=require)
+        return _here[workers, require]
 
 
 def _run_here(jobs: Sequence[Job], workers: int | None, require: str | None, limits: Limits) -> list[list[Execution]]:
-    return _sandbox(workers, require, limits).run_many(jobs, limits=limits)
+    return _sandbox(workers, require).run_many(jobs, limits=limits)
 
 
-def _report_here(workers: int | None, require: str | None, limits: Limits) -> SandboxReport:
-    return _sandbox(workers, require, limits).report()
+def _report_here(workers: int | None, require: str | None) -> SandboxReport:
+    return _sandbox(workers, require).report()
 
 
 def _of_the_sandbox(failure: BaseException) -> bool:

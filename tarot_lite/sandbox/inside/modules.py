@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["COMMON", "LIBRARY"]
 
 COMMON = (
-    "array ast bisect cmath collections.abc contextlib copy enum functools heapq io itertools math operator os random re string "
-    "threading time typing"
+    "array ast bisect cmath collections.abc contextlib copy enum functools heapq io itertools math operator os random "
+    "re string threading time typing"
 ).split()
 """What contest programs import, and what calls a function of theirs: loaded once, shared by every fork."""
 LIBRARY = (
