@@ -41,7 +41,7 @@ def speed_figure(folder: str | Path) -> Figure:
         "one_test": "real programs, one test",
         "training_step": "a training step, eight tests",
     }
-    figure, axes = new_figure(12.0, 3.4, ncols=3)
+    figure, axes = new_figure(12.0, 3.4, ncols=3, sharey=True)
     for axis, (name, title) in zip(axes, workloads.items(), strict=True):
         _bars(axis, pd.read_csv(Path(folder) / f"sandbox_{name}.csv"))
         axis.set_title(title)
@@ -64,7 +64,7 @@ def _bars(axis: Axes, table: pd.DataFrame) -> None:
             size=8,
         )
     axis.grid(False, axis="y")
-    axis.margins(x=0.6)
+    axis.margins(x=0.5)
 
 
 def choose_attack(zoo: pd.DataFrame, programs: Mapping[str, str]) -> Widget | Folded:
