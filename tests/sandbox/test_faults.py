@@ -101,10 +101,12 @@ def test_a_sandbox_that_fails_twice_says_so_and_keeps_what_was_done() -> None:
         thread = threading.Thread(target=disturb)
         thread.start()
         slow = "import time\ntime.sleep(1)\nprint(input())"
-        with pytest.raises(SandboxError, match="failed twice") as caught:
-            box.judge_many([(problem, None), (problem, slow)])
-        stop.set()
-        thread.join()
+        try:
+            with pytest.raises(SandboxError, match="failed twice") as caught:
+                box.judge_many([(problem, None), (problem, slow)])
+        finally:
+            stop.set()
+            thread.join()
         assert caught.value.__cause__ is not None
         [nothing, failed] = caught.value.results
         assert [result.verdict for result in nothing] == [Verdict.WRONG_ANSWER] * 2

@@ -12,7 +12,7 @@ import pytest
 
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Tier, read_problems
-from tarot_lite.sandbox import Sandbox
+from tarot_lite.sandbox import Limits, Sandbox
 
 
 def rows(path: Path) -> list[dict]:
@@ -29,7 +29,7 @@ def test_canonical_solutions_are_right_and_others_are_not(
     shared_data: Path, name: str, count: int, broken: int
 ) -> None:
     data = rows(shared_data / f"{name}.jsonl.gz")
-    with Sandbox() as box:
+    with Sandbox(limits=Limits(cpu_seconds=20)) as box:  # one solution takes four seconds on a slow processor
         right = box.run_many([(check(row, row["canonical_solution"]), [""]) for row in data])
         wrong = box.run_many([(check(row, "    return 'not this'"), [""]) for row in data])
     assert len(data) == count

@@ -18,14 +18,17 @@ import resource
 import sys
 import threading
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
+
+from .namespace import Snapshot
 
 __all__ = [
     "CHANNEL",
     "CLEAN",
     "ENDED",
     "FAILED",
+    "ResourceLimits",
     "Snapshots",
     "names_in",
     "serve",
@@ -42,7 +45,10 @@ CHANNEL = 5
 FAILED, CLEAN, ENDED = b"f", b"c", b"e"
 """First byte of a child's message: could not be confined, ready for another test, or at its end."""
 
-Snapshots = Mapping[str, dict[str, Any]]
+ResourceLimits = tuple[tuple[int, tuple[int, int]], ...]
+"""Number, and soft and hard value, of each limit."""
+
+Snapshots = Mapping[str, Snapshot]
 
 _STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
 _FILENAME = "program.py"
@@ -69,8 +75,8 @@ _STICKY = frozenset(
 
 
 def take_snapshots() -> Snapshots:
-    """Copy the namespaces of loaded modules, to be compared after a test (taken once, before any fork)."""
-    return {name: dict(vars(sys.modules[name])) for name in (*_HARMLESS, "builtins") if name in sys.modules}
+    """Remember the namespaces of loaded modules, to be compared after a test (taken once, before any fork)."""
+    return {name: Snapshot(vars(sys.modules[name])) for name in (*_HARMLESS, "builtins") if name in sys.modules}
 
 
 def warm_up(confine: Callable[[], None], snapshots: Snapshots) -> None:
@@ -80,7 +86,7 @@ def warm_up(confine: Callable[[], None], snapshots: Snapshots) -> None:
     """
     kept = {name: getattr(sys, name) for name in (*_STREAMS, *(f"__{name}__" for name in _STREAMS), "argv")}
     main = sys.modules["__main__"]
-    limits = [(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))]
+    limits = ((resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)),)
     program = b"def f(text):\n    return [int(word) for word in text.split()]\nprint(sum(f('1 2 3')))"
     for _ in range(_WARM_UPS):
         _confine(limits, confine, os.dup(1))
@@ -129,7 +135,7 @@ class _Reuse:
         names, modules = names_in(code)
         self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
         watched = (modules | {"builtins"}) - {"sys"}
-        self._watched = {name: snapshots[name] for name in watched if name in snapshots}
+        self._watched = [snapshots[name] for name in watched if name in snapshots]
         self._loaded = len(sys.modules)
         memory = resource.getrlimit(resource.RLIMIT_AS)[0]
         self._memory = sys.maxsize if memory == resource.RLIM_INFINITY else memory // 4
@@ -147,7 +153,7 @@ class _Reuse:
         return (
             _thread._count() == 0
             and len(sys.modules) == self._loaded
-            and all(vars(sys.modules[name]) == before for name, before in self._watched.items())
+            and all(snapshot.holds() for snapshot in self._watched)
             and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
             and atexit._ncallbacks() == 0
         )
@@ -179,7 +185,7 @@ def seed_random() -> None:
 def serve(
     channel: int,
     started: int,
-    limits: Sequence[tuple[int, tuple[int, int]]],
+    limits: ResourceLimits,
     confine: Callable[[], None],
     snapshots: Snapshots,
     more: bool,
@@ -195,7 +201,7 @@ def serve(
     started
         Descriptor to say on that the child is confined; closed before the program runs, so that it cannot be forged.
     limits
-        Resource limits: number, and soft and hard value.
+        What it may use.
     confine
         Installs what must be installed per child (seccomp).
     snapshots
@@ -244,7 +250,7 @@ def _place(channel: int, started: int) -> None:
     os.closerange(_FIRST_FREE + 1, 4096)
 
 
-def _confine(limits: Sequence[tuple[int, tuple[int, int]]], confine: Callable[[], None], started: int) -> None:
+def _confine(limits: ResourceLimits, confine: Callable[[], None], started: int) -> None:
     """Take the limits and say so on a descriptor, which is closed before a program could."""
     for kind, values in limits:
         resource.setrlimit(kind, values)

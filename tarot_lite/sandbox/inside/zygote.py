@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import ctypes
+import functools
 import gc
 import math
 import os
@@ -73,10 +74,10 @@ class Zygote:
         self._fork = _plain_fork()
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_NPROC)
         self._hard = {kind: resource.getrlimit(kind)[1] for kind in kinds}
+        self._limits_of = functools.lru_cache(4)(self._limits)
         self._snapshots = child.take_snapshots()
         child.warm_up(rehearse, self._snapshots)
         self._pid = 0
-        self._dying: list[int] = []
         self._channel: _socket.socket | None = None
         self._cpu_before = 0.0
         self._is_ready = self._was_confined = False
@@ -91,7 +92,6 @@ class Zygote:
         _give_back_free_memory()
         gc.freeze()
         while True:
-            self._reap(wait=not select.select([self._control], [], [], 0)[0])  # nobody waits: be tidy
             self._serve_one(self._receive())
 
     def _receive(self) -> wire.Request:
@@ -125,8 +125,8 @@ class Zygote:
             if time.monotonic() - last_sent > _QUIET_SECONDS:
                 self._answer.send()
                 last_sent = time.monotonic()
+        self._kill()  # a program may have said by itself that it is ready for another test
         self._answer.send()
-        self._kill(wait=False)
 
     def _test(
         self, request: wire.Request, text: bytes | memoryview, more: bool
@@ -136,6 +136,7 @@ class Zygote:
         Returns verdict, error, CPU and wall seconds, size of the output worth sending, and whether the program does
         not compile.
         """
+        patience = _milliseconds(min(request.cpu_seconds, request.wall_seconds))
         for attempt in (1, 2):
             started = time.monotonic()
             if self._pid and self._is_ready:
@@ -145,13 +146,15 @@ class Zygote:
                     self._channel.send(b"+" if more else b".")
             else:
                 self._spawn(request, text, more)
-            message, limit = self._watch(request, started)
-            self._is_ready = bytes(message[:1]) == child.CLEAN and not limit
-            if (
-                bytes(message[:1]) in (child.CLEAN, child.ENDED) and _LINUX
-            ):  # killed and reaped after the answer was sent
+            message, limit = self._watch(request, started, patience)
+            kind = bytes(message[:1])
+            self._is_ready = kind == child.CLEAN and not limit
+            status = None
+            if kind in (child.CLEAN, child.ENDED) and _LINUX:
                 used = _cpu_clock(self._pid)
-                cpu, status, self._cpu_before = used - self._cpu_before, None, used
+                cpu, self._cpu_before = used - self._cpu_before, used
+                if kind == child.ENDED:
+                    self._kill()  # before much else is written to: what the child shares no more need not be copied
             else:
                 cpu, status = self._kill()
                 if not self._was_confined and not limit:
@@ -161,94 +164,88 @@ class Zygote:
                 break  # else it was not our doing: perhaps the machine ran out of memory
         wall = time.monotonic() - started
         verdict, error = _explain(message, limit, status, request)
-        size = os.fstat(1).st_size
+        size = os.lseek(1, 0, os.SEEK_END)
         if size > request.output:
             verdict, error = "output_exceeded", f"wrote more than {request.output} bytes".encode()
             size = min(size, _KEPT_OF_EXCEEDED)
         return verdict, error, cpu, wall, size, bytes(message[1:2]) == b"s"
 
     def _spawn(self, request: wire.Request, text: bytes | memoryview, more: bool) -> None:
-        self._kill(wait=False)
         for number in (0, 1):
             file = _anonymous_file()
             os.dup2(file, number)
             os.close(file)
         _write_all(0, text)
         _write_all(1, request.program)  # the child takes it out before it starts
-        ours, theirs = _socket.socketpair()
+        self._channel, theirs = _socket.socketpair()
+        self._poll.register(self._channel.fileno(), select.POLLIN)
         self._cpu_before = 0.0
-        limits = self._limits(request)
-        pid = self._fork()
-        if pid == 0:
+        limits = self._limits_of(
+            request.cpu_seconds * len(request.inputs), request.memory, request.output, request.processes
+        )
+        self._pid = self._fork()
+        if self._pid == 0:
             child.serve(theirs.fileno(), self._started[1], limits, self._confine_child, self._snapshots, more)
         theirs.close()
-        self._pid, self._channel = pid, ours
-        self._poll.register(ours.fileno(), select.POLLIN)
-        if self._dying:
-            self._reap(wait=False)
 
-    def _limits(self, request: wire.Request) -> list[tuple[int, tuple[int, int]]]:
-        """What the child has to set, worked out before it is forked."""
-        cpu = math.ceil(request.cpu_seconds * len(request.inputs)) + 1
+    def _limits(self, cpu_seconds: float, memory: int, output: int, processes: int) -> child.ResourceLimits:
+        """What a child has to set."""
+        cpu = math.ceil(cpu_seconds) + 1
         limits = [
-            (resource.RLIMIT_FSIZE, request.output + 1, request.output + 1),
+            (resource.RLIMIT_FSIZE, output + 1, output + 1),
             (resource.RLIMIT_CPU, cpu, cpu + 1),  # SIGXCPU first, which tells what struck; SIGKILL for who ignores it
         ]
         if _LINUX:  # elsewhere an interpreter's own address space is larger than any sensible limit
-            memory = self._own_memory + request.memory
+            memory += self._own_memory
             limits.append((resource.RLIMIT_AS, memory, memory))
         if self._own_user:
-            limits.append((resource.RLIMIT_NPROC, request.processes + 2, request.processes + 2))
+            limits.append((resource.RLIMIT_NPROC, processes + 2, processes + 2))
         most = {kind: math.inf if hard == resource.RLIM_INFINITY else hard for kind, hard in self._hard.items()}
-        return [(kind, (int(min(soft, most[kind])), int(min(hard, most[kind])))) for kind, soft, hard in limits]
+        return tuple((kind, (int(min(soft, most[kind])), int(min(hard, most[kind])))) for kind, soft, hard in limits)
 
-    def _watch(self, request: wire.Request, started: float) -> tuple[memoryview, str]:
-        """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any."""
+    def _watch(self, request: wire.Request, started: float, patience: int) -> tuple[memoryview, str]:
+        """Wait for the child's message; returns it (empty if the child died) and the limit that struck, if any.
+
+        Nothing is worked out before the first wait: every page that is written to while the child lives is copied.
+        """
         assert self._channel is not None
-        used, control, nothing = 0.0, self._control.fileno(), self._message[:0]
         while True:
-            cpu_left = request.cpu_seconds - used
-            wall_left = started + request.wall_seconds - time.monotonic()
-            if cpu_left <= 0:
-                return nothing, f"used more than {request.cpu_seconds:g} s of CPU time"
-            if wall_left <= 0:
-                return (
-                    nothing,
-                    f"took more than {request.wall_seconds:g} s by the clock, using {used:.2f} s of CPU time",
-                )
-            events = self._poll.poll(math.ceil(min(cpu_left, wall_left) * 1000) + 1)
-            if any(number == control for number, _ in events):
-                self._leave()
+            events = self._poll.poll(patience)
             if events:
+                for number, _ in events:
+                    if number == self._control.fileno():
+                        self._leave()
                 try:
                     count = self._channel.recv_into(self._message)
                 except ConnectionResetError:
                     count = 0
                 return self._message[:count], ""
             used = _cpu_clock(self._pid) - self._cpu_before
+            cpu_left = request.cpu_seconds - used
+            wall_left = started + request.wall_seconds - time.monotonic()
+            limit = ""
+            if cpu_left <= 0:
+                limit = f"used more than {request.cpu_seconds:g} s of CPU time"
+            elif wall_left <= 0:
+                limit = f"took more than {request.wall_seconds:g} s by the clock, using {used:.2f} s of CPU time"
+            if limit:
+                return self._message[:0], limit
+            patience = _milliseconds(min(cpu_left, wall_left))
 
-    def _kill(self, wait: bool = True) -> tuple[float, int]:
-        """End the child, if there is one; returns the CPU time of its last test and its wait status.
-
-        Without `wait` it is left to die while the next one starts, and reaped later (then the numbers are 0).
-        """
+    def _kill(self) -> tuple[float, int]:
+        """End the child, if there is one; returns the CPU time of its last test and its wait status."""
         if not self._pid:
             return 0.0, 0
         assert self._channel is not None
+        os.kill(self._pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._pid, 0)
         self._poll.unregister(self._channel.fileno())
         self._channel.close()
-        os.kill(self._pid, signal.SIGKILL)
-        pid, before = self._pid, self._cpu_before
         self._pid, self._channel = 0, None
-        if not wait and self._sweep is None:
-            self._dying.append(pid)
-            self._read_confined()
-            return 0.0, 0
-        _, status, usage = os.wait4(pid, 0)
         self._read_confined()
         if self._sweep is not None:
             self._sweep()
-        return usage.ru_utime + usage.ru_stime - before, status
+        return usage.ru_utime + usage.ru_stime - self._cpu_before, status
 
     def _read_confined(self) -> None:
         """Take the word of the child that just ended, before the next one starts."""
@@ -256,10 +253,6 @@ class Zygote:
             self._was_confined = os.read(self._started[0], 1) != b""
         except BlockingIOError:
             self._was_confined = False
-
-    def _reap(self, wait: bool) -> None:
-        """Collect the children that were left to die."""
-        self._dying = [pid for pid in self._dying if os.waitpid(pid, 0 if wait else os.WNOHANG)[0] == 0]
 
 
 def _explain(
@@ -304,6 +297,11 @@ def _anonymous_file() -> int:
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _milliseconds(seconds: float) -> int:
+    """How long to wait for what ends within some seconds."""
+    return math.ceil(seconds * 1000) + 1
 
 
 def _cpu_clock(pid: int) -> float:
