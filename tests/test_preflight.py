@@ -18,6 +18,7 @@ from tarot_lite.preflight import Check, PreflightError
 from tarot_lite.settings import Settings, load_profile
 from tarot_lite.students import backends
 from tarot_lite.students.backends import Card
+from tarot_lite.students.models import find
 
 CARDS = {
     "colab-t4": Card("Tesla T4", 15.0, 7.5),
@@ -272,12 +273,42 @@ def test_the_pinned_unsloth_is_the_one_of_the_package(repository: Path) -> None:
     assert f'gpu = ["unsloth=={backends.UNSLOTH}"]' in (repository / "pyproject.toml").read_text()
 
 
-def test_vllm_is_used_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    card = CARDS["paper"]
+def test_vllm_is_used_where_it_is_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is described as the package index describes it; TRL's own range is read from TRL."""
+    card, real = CARDS["paper"], backends.importlib.metadata.version
+    coder = find("Qwen/Qwen2.5-Coder-1.5B-Instruct")
     assert backends.vllm_mode(Settings(), card) is None
     with pytest.raises(backends.StudentError, match=r"parameter vllm is colocate, but there is no GPU"):
         backends.vllm_mode(Settings(vllm="colocate"), None)
-    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: object())
-    assert backends.vllm_mode(Settings(vllm="auto"), card) == "colocate"
-    assert backends.vllm_mode(Settings(vllm="auto"), None) is None
-    assert backends.vllm_mode(Settings(vllm="server"), card) == "server"
+    with pytest.raises(
+        backends.StudentError, match=r"vLLM is not installed .pip install 'trl\[vllm\]'.; or set it to off"
+    ):
+        backends.vllm_mode(Settings(vllm="server"), card)
+
+    def installed(version: str) -> None:
+        monkeypatch.setattr(
+            backends.importlib.metadata, "version", lambda name: version if name == "vllm" else real(name)
+        )
+
+    installed("0.24.0")
+    auto = Settings(vllm="auto")
+    assert backends.vllm_mode(auto, card) == "colocate" and backends.vllm_mode(auto, None) is None
+    assert backends.vllm_mode(Settings(vllm="server"), card, coder) == "server"
+    consumer = load_profile("gpu-24gb")
+    assert backends.vllm_mode(consumer, CARDS["gpu-24gb"], coder) == "colocate"
+    generation = looked(consumer, CARDS["gpu-24gb"])["generation"]  # the profile's own model has twice the weights
+    assert generation.state == "ok" and "by the model itself: vllm_memory = 0.3 of" in generation.found
+    crowded = replace(consumer, micro_batch=28, max_completion_tokens=2048)
+    assert "the training needs" in (backends.vllm_obstacle(crowded, CARDS["gpu-24gb"], coder) or "")
+    installed("99.0")
+    assert backends.vllm_mode(auto, card, coder) is None
+    assert "but 99.0 is installed" in (backends.vllm_obstacle(auto, card, coder) or "")
+
+
+def test_what_vllm_takes_is_not_offered_to_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = backends.importlib.metadata.version
+    monkeypatch.setattr(backends.importlib.metadata, "version", lambda name: "0.24.0" if name == "vllm" else real(name))
+    alone, beside = (looked(replace(load_profile("paper"), vllm=how), CARDS["paper"]) for how in ("off", "auto"))
+    assert beside["generation"].found == "vLLM, colocate"
+    assert alone["memory for coder"].found.endswith("of 73.0 GiB")
+    assert beside["memory for coder"].found.endswith("of 57.1 GiB")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 
 from tarot_lite import toyworld
 from tarot_lite.problems import Problem
@@ -187,6 +188,22 @@ def test_chat_style_asks_in_the_template_and_reads_the_fence(cache: Path) -> Non
     assert chat.prompt(problem).endswith("fence.<assistant>")
     assert chat.code(problem, "Sure:\n```python\nprint(1)\n```") == "print(1)\n"
     assert chat.code(problem, "print(1)") is None
+
+
+def test_a_beginning_that_template_and_tokenizer_both_write_is_read_once(cache: Path) -> None:
+    """As Gemma's do: by every way that a prompt goes, through the trainer, which takes its text, and through measuring."""
+    student = tiny("strong", SETTINGS, cache, RECIPE)
+    tokenizer = student.tokenizer
+    tokenizer.add_special_tokens({"bos_token": tokenizer.eos_token})
+    begin = (tokenizer.bos_token, tokenizer.bos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{begin[0]} $A", special_tokens=[begin])
+    tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    chat = Student("chat", student.model, tokenizer, style="chat")
+    tokens = tokenizer(chat.prompt(Problem("p", "Print one.")))["input_ids"]
+    assert tokens.count(begin[1]) == 1 and tokens[0] == begin[1]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A", special_tokens=[])
+    tokens = tokenizer(chat.prompt(Problem("p", "Print one.")))["input_ids"]
+    assert tokens.count(begin[1]) == 1  # the template's own, where the tokenizer writes none
 
 
 def test_the_run_says_where_a_student_comes_from(strong: Student, cache: Path, tmp_path: Path) -> None:

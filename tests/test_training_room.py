@@ -16,6 +16,7 @@ from training_helpers import PROBLEMS, fresh, weights
 
 from tarot_lite import students, toyworld
 from tarot_lite.curriculum import get_policy
+from tarot_lite.students import Student
 from tarot_lite.training import Batches, TrainingError, best_weights, read_rollouts, train
 from tarot_lite.training.best import best_folder
 from tarot_lite.training.callbacks import Alarms
@@ -147,6 +148,13 @@ def test_a_missing_tracker_and_too_long_prompts_are_told(home, sandbox, tmp_path
         train(fresh(home), PROBLEMS, FLAT, replace(SETTINGS, max_prompt_tokens=4), tmp_path / "b", sandbox)
 
 
+def test_a_folder_named_like_a_tracker_is_not_taken_for_it(home, sandbox, tmp_path, monkeypatch):
+    (tmp_path / "here" / "wandb").mkdir(parents=True)  # as wandb itself leaves one in the current folder
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "here")])
+    with pytest.raises(TrainingError, match="the package wandb is not installed"):
+        train(fresh(home), PROBLEMS, FLAT, replace(SETTINGS, report_to="wandb"), tmp_path / "a", sandbox)
+
+
 def test_tensorboard_gets_every_signal_and_a_resumed_training_draws_on(whole, home, sandbox, tmp_path):
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -230,6 +238,31 @@ def test_merged_adapters_write_the_same_and_whole_weights_have_nothing_to_merge(
         merge(whole.student)
     with pytest.raises(TrainingError, match="not loaded by Unsloth"):
         save(whole.student, tmp_path / "gguf", "gguf")
+
+
+def test_gguf_is_gathered_from_where_unsloth_leaves_it(whole, tmp_path):
+    """llama.cpp cannot be built here; Unsloth's way of laying out files is played, and its refusal."""
+
+    class Exporting:
+        def save_pretrained_gguf(self, folder, tokenizer, quantization_method):
+            if not tokenizer:
+                raise RuntimeError("llama.cpp cannot be fetched")
+            merged, beside = Path(folder), Path(folder + "_gguf")
+            for place, name in ((merged, "model.safetensors"), (beside, "m.Q4_K_M.gguf"), (beside, "Modelfile")):
+                place.mkdir(exist_ok=True)
+                (place / name).write_text(quantization_method)
+            return {"gguf_files": [str(beside / "m.Q4_K_M.gguf")], "modelfile_location": str(beside / "Modelfile")}
+
+    student = Student("s", whole.student.model, whole.student.tokenizer)
+    student.model = Exporting()
+    save(student, tmp_path / "model", "gguf", card="# card")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["Modelfile", "README.md", "m.Q4_K_M.gguf"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]  # no half-made weights are left
+    student.tokenizer = None
+    with pytest.raises(
+        TrainingError, match=r"llama.cpp cannot be fetched\); the training is safe: set save_model to merged"
+    ):
+        save(student, tmp_path / "again", "gguf")
 
 
 def test_the_best_weights_are_kept_and_measuring_disturbs_nothing(whole, home, sandbox, tmp_path):

@@ -76,7 +76,7 @@ def load(name: str, source: str, settings: Settings) -> Student:
         "load_in_4bit": settings.load_in_4bit,
         "lora_rank": settings.lora_rank,
         "trainable": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        "vllm": backends.vllm_mode(settings, found),
+        "vllm": backends.vllm_mode(settings, found, facts),
     }
     return student
 
@@ -122,7 +122,7 @@ def _with_unsloth(source: str, facts: models.Model, settings: Settings, found: b
     import torch
     from unsloth import FastLanguageModel
 
-    fast = backends.vllm_mode(settings, found) == "colocate"
+    fast = backends.vllm_mode(settings, found, facts) == "colocate"
     name, revision = models.split_revision(source)
     options: dict[str, Any] = {"fast_inference": True, "gpu_memory_utilization": settings.vllm_memory} if fast else {}
     if not settings.lora_rank:

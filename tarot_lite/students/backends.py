@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -18,12 +17,17 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tarot_lite.runs import said_by
+from tarot_lite.students import memory
+from tarot_lite.students.models import Model
 from tarot_lite.students.writer import StudentError
 
 if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
-__all__ = ["UNSLOTH", "Backend", "Card", "card", "choose", "enter", "precision", "unsloth_obstacle", "vllm_mode"]
+__all__ = [
+    *("UNSLOTH", "Backend", "Card", "card", "choose", "enter", "precision", "unsloth_obstacle", "vllm_mode"),
+    "vllm_obstacle",
+]
 
 UNSLOTH = "2026.10.9"
 """The version of Unsloth that this package is tested with."""
@@ -189,13 +193,61 @@ def enter(settings: Settings) -> Backend:
     return backend
 
 
-def vllm_mode(settings: Settings, found: Card | None) -> str | None:
+def vllm_obstacle(settings: Settings, found: Card | None, model: Model | None = None) -> str | None:
+    """What keeps vLLM from generating the completions of a training, with the remedy; None if nothing does.
+
+    Parameters
+    ----------
+    settings
+        Uses ``vllm``: one of its own GPU (``server``) takes no room from the training; and what `memory.estimate` uses.
+    found
+        The card; None: there is none.
+    model
+        Whose memory is reckoned; None: only what is installed counts.
+
+    Examples
+    --------
+    >>> from tarot_lite.settings import Settings
+    >>> vllm_obstacle(Settings(), None)
+    'there is no GPU'
+    """
+    if found is None:
+        return "there is no GPU"
+    try:
+        have = importlib.metadata.version("vllm")
+    except importlib.metadata.PackageNotFoundError:
+        return "vLLM is not installed (pip install 'trl[vllm]')"
+    for text in importlib.metadata.requires("trl") or ():
+        need = Requirement(text)
+        if need.name == "vllm" and Version(Version(have).public) not in need.specifier:
+            return f"this TRL works with vLLM {need.specifier}, but {have} is installed (pip install 'trl[vllm]')"
+    if settings.vllm == "server" or model is None:
+        return None
+    share = settings.vllm_memory * found.memory
+    least = memory.least_for_vllm(model, settings)
+    if least > share:
+        return (
+            f"vllm_memory = {settings.vllm_memory} of {found.name} is {share:.1f} GiB, and weights with the keys and values of "
+            f"one group take {least:.1f} (raise it, or lower max_completion_tokens)"
+        )
+    need_beside, room = memory.beside_vllm(model, settings, precision(settings, found), found.memory)
+    if need_beside > room:
+        return (
+            f"the training needs {need_beside:.1f} GiB, and vLLM beside it leaves {room:.1f} "
+            "(lower vllm_memory or micro_batch)"
+        )
+    return None
+
+
+def vllm_mode(settings: Settings, found: Card | None, model: Model | None = None) -> str | None:
     """How vLLM generates the completions of a training: ``"colocate"``, ``"server"``, or None: the model itself does.
+
+    With ``auto`` it does where nothing is in the way (`vllm_obstacle`).
 
     Raises
     ------
     StudentError
-        If the parameter ``vllm`` asks for it and it is not installed, or there is no GPU.
+        If the parameter ``vllm`` asks for it by name and something is in the way.
 
     Examples
     --------
@@ -205,12 +257,11 @@ def vllm_mode(settings: Settings, found: Card | None) -> str | None:
     """
     if settings.vllm == "off":
         return None
-    installed = importlib.util.find_spec("vllm") is not None
+    obstacle = vllm_obstacle(settings, found, model)
     if settings.vllm == "auto":
-        return "colocate" if installed and found is not None else None
-    if found is None or not installed:
-        lack = "there is no GPU" if found is None else "vLLM is not installed (pip install vllm)"
-        raise StudentError(f"parameter vllm is {settings.vllm}, but {lack}; set it to off or auto")
+        return "colocate" if obstacle is None else None
+    if obstacle is not None:
+        raise StudentError(f"parameter vllm is {settings.vllm}, but {obstacle}; or set it to off or auto")
     return settings.vllm
 
 

@@ -24,10 +24,25 @@ from tarot_lite.students.models import Model
 if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
-__all__ = ["PARTS", "adapter_parameters", "estimate", "generation_batch", "nearest_fit", "total"]
+__all__ = [
+    *(
+        "PARTS",
+        "SAFE",
+        "adapter_parameters",
+        "beside_vllm",
+        "estimate",
+        "generation_batch",
+        "least_for_vllm",
+        "nearest_fit",
+    ),
+    "total",
+]
 
 PARTS = ("weights", "adapters", "gradients", "optimizer", "reference", "activations", "logits", "cache", "overhead")
 """What memory goes to, in the order of the table."""
+
+SAFE = 0.92
+"""Share of a card that an estimate may reach: the rest is fragmentation, and what else uses the card."""
 
 _GIB = 2**30
 _LAYER_INSIDE = 34  # bytes per token and hidden unit inside a layer at 16 bits, attention without its score matrix
@@ -120,6 +135,25 @@ def completions_at_a_time(settings: Settings) -> int:
 def cache_per_completion(model: Model, settings: Settings, width: int = 2) -> float:
     """Bytes of keys and values of one completion at its longest."""
     return 2.0 * model.layers * model.kv_heads * model.head_size * width * sequence(settings)
+
+
+def least_for_vllm(model: Model, settings: Settings) -> float:
+    """What vLLM must have to generate at all, in GiB: weights in 16 bits, keys and values of one group, and its own overhead."""
+    return (2 * model.parameters + settings.generations * cache_per_completion(model, settings)) / _GIB + _OVERHEAD
+
+
+def beside_vllm(model: Model, settings: Settings, precision: str, memory: float) -> tuple[float, float]:
+    """What a training takes whose completions vLLM generates on the same card, and what it may take, both in GiB.
+
+    Keys and values are in vLLM's share then.
+
+    Parameters
+    ----------
+    memory
+        Of the card, in GiB.
+    """
+    parts = estimate(model, settings, precision)
+    return total(parts | {"cache": 0.0}), SAFE * memory - settings.vllm_memory * memory
 
 
 def generation_batch(model: Model, settings: Settings, memory: float) -> int:

@@ -86,7 +86,13 @@ class Student:
         if self.style != "chat":
             return text
         chat = self.facts.messages(text) if self.facts is not None else [{"role": "user", "content": text}]
-        return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+        rendered = str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+        begin = self.tokenizer.bos_token_id
+        if begin is not None and self.tokenizer("")["input_ids"][:1] == [begin]:
+            return rendered.removeprefix(
+                self.tokenizer.bos_token
+            )  # Gemma's template writes what its tokenizer adds again
+        return rendered
 
     def code(self, problem: Problem, completion: str) -> str | None:
         """The candidate's code in a completion, in the problem's form; None if there is none."""
@@ -169,7 +175,7 @@ class Student:
         return Path(folder)
 
     def _generate(self, prompts: list[str], temperature: float, max_new_tokens: int) -> list[Completion]:
-        rows = self.tokenizer(prompts, add_special_tokens=self.style != "chat")["input_ids"]
+        rows = self.tokenizer(prompts)["input_ids"]  # as TRL does, so that both read the same
         shared = _shared(rows)
         width = max(map(len, rows))
         gaps = [width - len(row) for row in rows]  # padding stands on the left, but behind what is shared

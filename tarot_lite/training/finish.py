@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +63,8 @@ def save(student: Student, folder: str | Path, form: str, card: str | None = Non
     Raises
     ------
     TrainingError
-        If the form is unknown, there is nothing to merge, or GGUF is asked of a student that Unsloth did not load.
+        If the form is unknown, there is nothing to merge, GGUF is asked of a student that Unsloth did not load, or llama.cpp,
+        which Unsloth fetches and builds for it, cannot be had.
     """
     folder = Path(folder)
     if form not in FORMS:
@@ -72,12 +75,31 @@ def save(student: Student, folder: str | Path, form: str, card: str | None = Non
                 f"student {student.name!r} was not loaded by Unsloth, which makes the GGUF file; set backend to unsloth "
                 "before training, or save_model to merged and convert that folder with llama.cpp"
             )
-        student.model.save_pretrained_gguf(str(folder), student.tokenizer, quantization_method="q4_k_m")
+        _gguf(student, folder)
     else:
         (merge(student) if form == "merged" and is_adapted(student.model) else student).save(folder)
     if card is not None:
         runs.write_atomic(folder / "README.md", card)
     return folder
+
+
+def _gguf(student: Student, folder: Path) -> None:
+    """The GGUF files alone: Unsloth lays whole 16-bit weights into the folder it is given, and GGUF in another beside it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gguf-") as aside:
+        try:
+            made = student.model.save_pretrained_gguf(
+                str(Path(aside, "merged")), student.tokenizer, quantization_method="q4_k_m"
+            )
+        except (RuntimeError, OSError) as error:
+            raise TrainingError(
+                f"student {student.name!r}: Unsloth could not make the GGUF file ({type(error).__name__}: {error!s:.300}); "
+                "the training is safe: set save_model to merged, run this again, and convert that folder with llama.cpp"
+            ) from error
+        folder.mkdir(exist_ok=True)
+        for file in (*made["gguf_files"], made.get("modelfile_location")):
+            if file is not None:
+                shutil.move(file, folder / Path(file).name)
 
 
 def model_card(

@@ -235,15 +235,17 @@ def train(
         log: list[dict[str, Any]] = trainer.state.log_history
         return log
 
-    while isinstance(outcome := attempt(batches), _NoRoom):
-        batches, told = _make_room(batches, outcome)
-        made_room.append(told)
-        logging.getLogger("tarot_lite").warning(told)
-        runs.write_atomic(folder / _FITS, json.dumps({"generated": batches.generated, "micro": batches.micro}))
-        gc.collect()
-        start.restore()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    tracked = processes.is_main_process and resumed_from != settings.grpo_steps  # else nothing is left to draw
+    with trackers.one_run(settings.report_to if tracked else "none", folder, name):
+        while isinstance(outcome := attempt(batches), _NoRoom):
+            batches, told = _make_room(batches, outcome)
+            made_room.append(told)
+            logging.getLogger("tarot_lite").warning(told)
+            runs.write_atomic(folder / _FITS, json.dumps({"generated": batches.generated, "micro": batches.micro}))
+            gc.collect()
+            start.restore()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
     drop_reference(student.model)
     history = history_of(outcome, settings.grpo_steps)
     return TrainingResult(
