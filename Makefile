@@ -19,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests .ci notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce ablations report test test-unsloth gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
+.PHONY: help environment reproduce ablations report test test-unsloth test-extras gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,15 @@ test-unsloth: $(ready) ## the tests of the Unsloth path, in an environment of it
 	$(python) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "`$(unsloth) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'`/ours.pth"
 	$(unsloth) -m pip --disable-pip-version-check install -q --no-deps -r requirements/unsloth.txt
 	$(unsloth) -m pytest tests/test_unsloth.py tests/test_preflight.py $(ARGS)
+
+extras := build/extras/bin/python
+
+test-extras: $(ready) ## the tests of optional trackers and of DeepSpeed, in an environment of its own on top of ours
+	$(python) -m venv build/extras
+	$(python) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "`$(extras) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'`/ours.pth"
+	$(extras) -m pip --disable-pip-version-check install -q setuptools wheel
+	DS_BUILD_OPS=0 $(extras) -m pip --disable-pip-version-check install -q --no-build-isolation -r requirements/extras.txt
+	$(extras) -m pytest tests/test_extras.py $(ARGS)
 
 gpu-check: $(ready) ## prove and measure training on this GPU by Unsloth and by plain TRL; without one, tiny on the CPU
 	$(python) benchmarks/gpu_check.py $(ARGS)

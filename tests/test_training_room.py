@@ -281,6 +281,13 @@ def test_the_best_weights_are_kept_and_measuring_disturbs_nothing(whole, home, s
         best_weights(whole.rollouts.parent, whole.student)
 
 
+def test_a_checkpoint_without_weights_is_not_taken_over_in_silence(home, sandbox, tmp_path):
+    train(fresh(home), PROBLEMS, FLAT, replace(SETTINGS, grpo_steps=1), tmp_path, sandbox)
+    (tmp_path / "checkpoints/checkpoint-1/model.safetensors").unlink()
+    with pytest.raises(TrainingError, match="checkpoint-1 holds no weights"):
+        train(fresh(home), PROBLEMS, FLAT, replace(SETTINGS, grpo_steps=1), tmp_path, sandbox)
+
+
 def test_the_card_holds_the_numbers_of_the_run(whole, tmp_path):
     rows = [
         {"measure": measure, "when": when, "rate": 0.25 if when == "before" else 0.5, "low": 0.125, "high": 0.625}

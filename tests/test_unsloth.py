@@ -42,6 +42,64 @@ def test_both_backends_train_the_same_adapters(report: dict[str, Any]) -> None:
         assert rows["unsloth"]["resumed apart"] == 0
 
 
+_SAVE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "benchmarks")
+from gpu_check import length_problems, make_model, settings_for
+from dataclasses import replace
+from tarot_lite import students
+
+place, backend = Path(sys.argv[1]), sys.argv[2]
+model = place / "model"
+settings = replace(settings_for(str(model), backend, True), seed=3)
+if backend == "unsloth":
+    from tarot_lite.students import backends
+    backends.enter(settings)
+    make_model(model, True, 0)
+student = students.make("checked", settings, place)
+student.style = "line"
+import torch
+from tarot_lite.training import finish
+
+prompts = [student.prompt(problem) for problem in length_problems(4)]
+def written(some):
+    return [group[0].text for group in some.generate(prompts, 1, temperature=0.0, max_new_tokens=24)]
+if backend == "unsloth":
+    plain = written(student)
+    with torch.no_grad():  # as if it were trained: new adapters begin without any effect
+        for name, weight in student.model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
+    adapted = written(student)
+    assert adapted != plain
+    finish.save(student, place / "adapters", "adapters")
+    finish.save(student, place / "merged", "merged")
+    (place / "written").write_text(repr(adapted))
+else:
+    from tarot_lite.training.checkpoints import take_weights
+    take_weights(place / "adapters", student)
+    assert repr(written(student)) == (place / "written").read_text(), "adapters"
+    merged = students.load(place / "merged")
+    merged.style = "line"
+    assert repr(written(merged)) == (place / "written").read_text(), "merged"
+print("SAME", backend)
+"""
+
+
+def test_what_unsloth_saves_is_read_without_it(repository: Path, tmp_path: Path) -> None:
+    """Adapters by PEFT, merged weights by transformers alone: both write what the student in memory wrote."""
+    for backend in ("unsloth", "transformers"):
+        ran = subprocess.run(
+            [sys.executable, "-c", _SAVE, str(tmp_path), backend],
+            capture_output=True,
+            text=True,
+            cwd=repository,
+            env=os.environ | {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
+        )
+        assert f"SAME {backend}" in ran.stdout, ran.stdout + ran.stderr
+
+
 _TOO_LATE = """
 import trl
 from tarot_lite.settings import Settings

@@ -16,7 +16,8 @@ On CPUs, over gloo, ``accelerate launch`` would need MPI; what it starts on GPUs
 programs of its own completions in a sandbox of its own; the rewards meet before advantages are made.
 
 DeepSpeed ZeRO, as TRL documents it: ``accelerate config`` writes a file that names the stage, and ``accelerate launch
---config_file that.yaml`` takes it; nothing here changes.  The published runs used ZeRO-2.
+--config_file that.yaml`` takes it; nothing here changes.  The published runs used ZeRO-2; ZeRO-3 is refused, since no process
+then holds whole weights.
 
 vLLM on a GPU of its own, as TRL documents it: ``CUDA_VISIBLE_DEVICES=0 trl vllm-serve --model <the student's source>``, then
 the training on the others, with ``-p vllm server``.

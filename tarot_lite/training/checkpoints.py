@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 
 from tarot_lite import runs
 from tarot_lite.students import Student
+from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.identity import is_adapted
 
 __all__ = ["MarkComplete", "Start", "last_complete", "step_of", "take_over", "take_weights"]
@@ -106,4 +107,8 @@ def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     weights: dict[str, torch.Tensor] = {}
     for path in sorted(checkpoint.glob("model*.safetensors")):
         weights |= load_file(path)
+    if not weights:  # loading nothing would pass without a word
+        raise TrainingError(
+            f"{checkpoint} holds no weights (model*.safetensors); delete it, and the one before it is used"
+        )
     return weights

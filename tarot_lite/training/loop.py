@@ -138,8 +138,8 @@ def train(
     ------
     TrainingError
         If the folder holds a different training, no problem has an active tier, no prompt fits, batches do not divide,
-        a tracker is missing, ``hub_checkpoints`` cannot be used, memory runs out with the smallest pieces, or for some steps
-        every completion was cut so that there was nothing to learn from.
+        a tracker is missing, ``hub_checkpoints`` cannot be used, DeepSpeed is set to ZeRO-3, memory runs out with the smallest
+        pieces, or for some steps every completion was cut so that there was nothing to learn from.
     tarot_lite.sandbox.SandboxError
         If the sandbox failed; the last checkpoint stays.
 
@@ -212,11 +212,13 @@ def train(
         recorder.keep(done)
         for lines in files[1:]:
             lines.keep(done + 1)  # signals are numbered from 1
+        args = arguments(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm"), name)
+        _check_zero(args)
         trainer = CurriculumTrainer(
             model=student.model,
             processing_class=student.tokenizer,
             reward_funcs=list(scorers),
-            args=arguments(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm"), name),
+            args=args,
             train_dataset=Dataset.from_list(rows),
             callbacks=callbacks,
         )
@@ -267,6 +269,16 @@ class _NoRoom:
     generating: bool
     step: int
     said: str
+
+
+def _check_zero(args: Any) -> None:
+    """Refuse ZeRO-3: no process then holds the whole weights that measuring, keeping the best and saving need."""
+    plugin = args.deepspeed_plugin
+    if plugin is not None and plugin.zero_stage == 3:
+        raise TrainingError(
+            "DeepSpeed is set to ZeRO-3, which leaves no process with whole weights to generate from and to save; "
+            "set zero_stage to 2, as the published runs did (or lora_rank to 16, where the weights are too large for that)"
+        )
 
 
 def _is_no_memory(error: BaseException) -> bool:
