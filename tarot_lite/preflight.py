@@ -424,6 +424,13 @@ def _keeping(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
                 f"save_model is gguf, which Unsloth makes, but transformers loads the student ({backend.why})",
                 "set backend to unsloth, or save_model to merged and convert that folder with llama.cpp",
             )
+    if settings.save_model == "merged" and settings.load_in_4bit:
+        yield Check(
+            "saving",
+            "look",
+            "merged weights of a student in 4 bits stay in 4 bits, rounded once more",
+            "set save_model to adapters, and merge them into the 16-bit model afterwards",
+        )
     names = dict.fromkeys(name for name in (settings.hub_checkpoints, settings.hub_model) if name is not None)
     if names:
         yield _may_upload(", ".join(names))

@@ -149,6 +149,11 @@ def test_gguf_without_unsloth_is_stopped_before_the_training() -> None:
     assert "saving" not in looked(Settings(save_model="merged"))
 
 
+def test_merging_into_four_bits_is_told() -> None:
+    row = looked(replace(load_profile("colab-t4"), load_in_4bit=True, save_model="merged"), CARDS["colab-t4"])["saving"]
+    assert row.state == "look" and "stay in 4 bits" in row.found and "save_model to adapters" in row.remedy
+
+
 def test_a_disk_too_small_is_stopped(tmp_path: Path) -> None:
     """A model of a folder whose training would need more than any disk has."""
     shape = {"num_hidden_layers": 10**6, "hidden_size": 10**6, "num_attention_heads": 8, "intermediate_size": 10**6}

@@ -1,7 +1,10 @@
 """Curriculum GRPO on a real tiny student: it follows the policy, resumes exactly, and refuses what cannot work."""
 
+import base64
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from training_helpers import PROBLEMS, SETTINGS, assert_same_run, fresh, weights
 
 from tarot_lite.curriculum import get_policy
@@ -26,6 +31,7 @@ from tarot_lite.training import (
     reward_share,
     train,
 )
+from tarot_lite.training.live import LiveView
 from tarot_lite.training.signals import PARTS
 from tarot_lite.training.trainer import CurriculumTrainer
 
@@ -108,6 +114,44 @@ def test_the_signals_are_on_disk_line_by_line(undisturbed):
     rows = [json.loads(line) for line in (undisturbed.rollouts.parent / "signals.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
     assert [row["reward"] for row in rows] == undisturbed.history["reward"].tolist()
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """An IPython where somebody looks."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "a notebook")
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def test_a_table_and_a_figure_follow_the_training_where_somebody_looks(undisturbed, looking):
+    rows = [json.loads(line) for line in (undisturbed.rollouts.parent / "signals.jsonl").read_text().splitlines()]
+    view = LiveView(get_policy("var"), steps=5, every=0)
+    with capture_output() as seen:
+        for done in (2, 3, 5):
+            view(rows[:done])
+    first, second, last = seen.outputs
+    assert not first.update and second.update and last.update  # one place, shown anew
+    cells = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", line) for line in second.data["text/html"].split("<tr")[1:]]
+    table = pd.DataFrame(cells[1:], columns=cells[0])
+    assert table["step"].tolist() == ["3", "2", "1"]  # newest first
+    assert table["reward"].astype(float).tolist() == [pytest.approx(row["reward"], abs=1e-3) for row in rows[2::-1]]
+    assert {*Tier, "whole suite", "groups with signal", "cut", "KL", "entropy", "tokens/s", "s/step"} <= set(table)
+    picture = base64.b64decode(second.data["text/html"].partition("base64,")[2].partition('"')[0])
+    assert picture.startswith(b"\x89PNG") and len(picture) > 5000
+    assert last.data["text/html"] == ""  # the notebook's own figures follow
+
+
+def test_the_live_view_tells_alarms_and_is_silent_where_nobody_looks(undisturbed, monkeypatch):
+    rows = [json.loads(line) for line in (undisturbed.rollouts.parent / "signals.jsonl").read_text().splitlines()]
+    view = LiveView(get_policy("var"), steps=5, every=0)
+    cut = [row | {"truncated": 1.0} for row in rows[:3]]
+    assert "<b>Look out:</b> 100 % of the last completions were cut" in view.html(cut)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with capture_output() as seen:
+        view(cut)
+    assert seen.outputs == [] and seen.stdout == ""
 
 
 def test_groups_without_a_gradient_are_told_apart(undisturbed):
