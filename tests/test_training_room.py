@@ -18,6 +18,7 @@ from tarot_lite import students, toyworld
 from tarot_lite.curriculum import get_policy
 from tarot_lite.students import Student
 from tarot_lite.training import Batches, TrainingError, best_weights, read_rollouts, train
+from tarot_lite.training.__main__ import _share, main
 from tarot_lite.training.best import best_folder
 from tarot_lite.training.callbacks import Alarms
 from tarot_lite.training.finish import merge, model_card, push, save
@@ -307,6 +308,25 @@ def test_an_upload_needs_weights_and_a_hub_that_answers(whole, tmp_path):
     save(whole.student, tmp_path / "model", "adapters", card="# card")
     with pytest.raises(TrainingError, match=r"call push again: the model is safe in"):
         push(tmp_path / "model", "somebody/model", endpoint="http://127.0.0.1:9", token="none")
+
+
+def test_a_training_of_the_command_line_is_looked_at_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["--profile", "colab-t4", "--folder", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert "GPU: none, and the profile colab-t4 is made for one of 15 GiB -- choose a GPU runtime" in said
+    assert "HF_HUB_OFFLINE is set" in said and not (tmp_path / "run").exists()
+
+
+def test_a_process_is_judged_by_its_share_of_a_step():
+    four = replace(SETTINGS, prompts_per_step=8, generations=4, generation_batch=16, micro_batch=16)
+    share = _share(four, 4)
+    assert (share.prompts_per_step, share.generation_batch, share.micro_batch) == (2, 4, 8)
+    assert (
+        _share(four, 3) == four
+        and _share(replace(four, generation_batch=None, micro_batch=None), 8).prompts_per_step == 1
+    )
 
 
 def test_two_processes_share_a_training(tmp_path):

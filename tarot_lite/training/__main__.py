@@ -28,9 +28,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tarot_lite import preflight
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import ProblemError
 from tarot_lite.sandbox import Limits, Sandbox, SandboxError
@@ -64,12 +66,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _share(settings: Settings, processes: int) -> Settings:
+    """What one of several processes has to hold: its part of a step's completions, if they can be parted."""
+    if settings.prompts_per_step % processes:
+        return settings  # `Batches` says what can
+    prompts, together = settings.prompts_per_step // processes, settings.generation_batch
+    try:
+        return replace(
+            settings,
+            prompts_per_step=prompts,
+            generation_batch=together and max(2, together // processes),
+            micro_batch=settings.micro_batch and min(settings.micro_batch, prompts * settings.generations),
+        )
+    except ValueError:
+        return settings
+
+
 def _train(settings: Settings, policy: str, folder: Path) -> None:
     import torch
     from accelerate import PartialState
 
     name = settings.student or settings.student_names[-1]
     processes = PartialState(cpu=not torch.cuda.is_available())
+    if processes.is_main_process:
+        preflight.check(_share(settings, processes.num_processes))
     with processes.main_process_first():  # so that one makes the student, and the others find it
         student = cast("Student", make(name, settings, folder / "students"))
     from tarot_lite.training.loop import train  # after the student: Unsloth comes before TRL
