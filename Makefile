@@ -105,7 +105,7 @@ lock: ## resolve requirements/reference.in in a fresh environment and write requ
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install -q $(torch) $(torch_from)
 	build/lock/bin/python -m pip install -q -r requirements/reference.in
-	{ sed -n '/^#/p' requirements/reference.txt; build/lock/bin/python -m pip freeze --all --exclude pip | sed 's/+cpu$$//'; } > build/reference.txt
+	{ sed -n '/^#/p' requirements/reference.txt; build/lock/bin/python -m pip freeze --all --exclude pip | sed 's/+[a-z0-9.]*$$//' | LC_ALL=C sort -f; } > build/reference.txt
 	mv build/reference.txt requirements/reference.txt
 
 update-pins: $(ready) ## move the pins to the newest versions that pyproject.toml allows, if the tests pass with them

@@ -15,6 +15,7 @@ import nbformat
 from tarot_lite import colab
 
 ROOT = Path(__file__).parent.parent
+_PLACEHOLDER = re.compile(r"\n\n`OWNER` in an address stands for .*?(?=\n\n)", re.DOTALL)  # README's word on it
 ELSEWHERE = ("README.md", "CITATION.cff", "CONTRIBUTING.md")  # besides pyproject.toml and the notebooks
 
 
@@ -31,6 +32,8 @@ def move(old: str, new: str) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         for site in ("github.com", "colab.research.google.com/github"):
             text = re.sub(rf"{re.escape(f'{site}/{before}')}(?![\w.-]*\w)", f"{site}/{after}", text)
+        if "/OWNER/" not in new:
+            text = _PLACEHOLDER.sub("", text)
         (ROOT / name).write_text(text, encoding="utf-8")
 
 

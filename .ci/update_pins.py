@@ -72,7 +72,8 @@ def main(torch_from: list[str]) -> int:
         subprocess.run([str(python), "-m", "pip", "install", "-q", *what], check=True)
     versions = installed(python)
     comments = "".join(line + "\n" for line in before[LOCK].splitlines() if line.startswith("#"))
-    LOCK.write_text(comments + "".join(f"{name}=={version}\n" for name, version in versions.items()), encoding="utf-8")
+    lines = sorted((f"{name}=={version}" for name, version in versions.items()), key=str.upper)
+    LOCK.write_text(comments + "\n".join(lines) + "\n", encoding="utf-8")
     for path in (PINS, DOCUMENTED):
         path.write_text(rewritten(before[path], versions), encoding="utf-8")
     moved = set(PINS.read_text(encoding="utf-8").splitlines()) - set(before[PINS].splitlines())

@@ -117,6 +117,14 @@ def verdicts(heldout):
     return {row["claim"]: row["verdict"] for row in analysis.claims(heldout)}
 
 
+def test_claims_of_a_single_student_compare_it_with_no_other():
+    rows = analysis.claims(grid_table({"alone": (0.4, 0.1)}, seeds=1))
+    found = {row["claim"]: row["evidence"] for row in rows}
+    assert "The alone student gains more from hard-first schedules, whole suite" in found
+    assert not [claim for claim in found if "capable" in claim]
+    assert all(evidence.endswith(", 1 seed") for claim, evidence in found.items() if "gains more" in claim)
+
+
 def test_claims_speak_of_the_strongest_and_the_weakest_and_of_nothing_untrained():
     lawful = {f"s{i}": (0.1 + 0.1 * i, 0.1 * i - 0.2) for i in range(5)}
     found = verdicts(grid_table(lawful))

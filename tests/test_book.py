@@ -53,7 +53,7 @@ def test_a_chapter_shows_a_run_of_the_same_cells_and_no_other(book: Path, tmp_pa
 
     def write(name: str, badge: str, work: str, output: str) -> Path:
         cells = [
-            nbformat.v4.new_markdown_cell("# One", id="title"),
+            nbformat.v4.new_markdown_cell("# One, mended" if name == "stored" else "# One", id="title"),
             nbformat.v4.new_markdown_cell(badge, id="colab-badge"),
         ]
         cells += [nbformat.v4.new_code_cell(work, id="work")]
@@ -66,8 +66,9 @@ def test_a_chapter_shows_a_run_of_the_same_cells_and_no_other(book: Path, tmp_pa
     stored = write("stored", "badge", "1", "of smoke")
     for work, expected in (("1", ("of the run", "cpu")), ("2", ("of smoke", "smoke"))):
         made = chapter(stored, write("executed", "badge of a fork", work, "of the run"), "cpu")
-        _, badge, shown, cell = made.cells
+        title, badge, shown, cell = made.cells
         assert (cell.outputs[0].text, cell.source, badge.source) == (expected[0], "1", "badge")
+        assert title.source == "# One, mended"  # prose that changed since the run does not hide it
         assert f"a run of the profile `{expected[1]}`" in shown.source
     assert chapter(stored, tmp_path / "none.ipynb", "cpu").cells[3].outputs[0].text == "of smoke"
 

@@ -65,6 +65,31 @@ def test_time_and_memory_of_the_cpu_profile_are_those_of_the_example(repository:
     assert float(found[2]) == pytest.approx(max(stage["peak_memory_mb"] for stage in example) / 1000, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("profile", "run", "words"),
+    [
+        ("cpu-full", "study", ("five tiny students", "five seeds")),
+        ("cpu-law", "law", ("two students", "two curricula", "two seeds")),
+    ],
+)
+def test_what_is_told_of_a_study_is_what_its_run_folder_holds(
+    profile: str, run: str, words: tuple[str, ...], repository: Path
+) -> None:
+    [line] = re.findall(rf"^\| `{profile}` \|.*$", (repository / "README.md").read_text(), re.MULTILINE)
+    *_, memory, told, _ = line.split("|")
+    folder = repository / "reports" / run
+    assert json.loads((folder / "manifest.json").read_text())["profile"] == profile
+    peaks = [json.loads(path.read_text())["peak_memory_mb"] for path in folder.glob("0*/batch.json")]
+    assert float(memory.split()[0]) == pytest.approx(max(peaks) / 1000, abs=0.051)
+    with (folder / "05_ablations/heldout.csv").open(encoding="utf-8", newline="") as file:
+        cells = {(row["student"], row["policy"], row["seed"]) for row in csv.DictReader(file)}
+    counts = {
+        kind: len({cell[place] for cell in cells}) for place, kind in enumerate(("students", "curricula", "seeds"))
+    }
+    spelt = {"two": 2, "five": 5}
+    assert all(word in told and counts[word.split()[-1]] == spelt[word.split()[0]] for word in words), counts
+
+
 def test_the_settings_under_which_the_law_shows_are_those_of_the_tables(repository: Path) -> None:
     text = " ".join((repository / "README.md").read_text().split())
     told = text[text.index("*Under which settings") : text.index("## Two commands")]

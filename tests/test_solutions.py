@@ -40,6 +40,14 @@ def test_three_exercises_with_folded_solutions_in_code(name: str) -> None:
     assert "**What this shows.**" in end and "**What it does not.**" in end
 
 
+@pytest.mark.parametrize("name", runs.STAGES)
+def test_a_chapter_has_its_parts(name: str) -> None:
+    cells = nbformat.read(notebook_folder() / f"{name}.ipynb", 4).cells
+    told = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert "**Question.** " in cells[0].source and "**The paper's answer.** " in cells[0].source
+    assert len(re.findall(r"^## The smallest example", told, re.MULTILINE)) == 1
+
+
 @pytest.mark.parametrize(("name", "following"), list(zip(runs.STAGES, runs.STAGES[1:], strict=False)))
 def test_a_chapter_leads_to_the_next(name: str, following: str) -> None:
     assert re.search(rf"^Next: \[.+\]\({following}\.ipynb\)$", chapter_end(name), re.MULTILINE)

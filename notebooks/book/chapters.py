@@ -1,8 +1,8 @@
 """The chapters of the book: ``python chapters.py FOLDER`` writes them for Sphinx, whose configuration reads them by `read`.
 
 A notebook is stored with the outputs of the profile `smoke`, which takes seconds and shows that everything runs.  The book
-shows it as the committed example ran it, with a profile in which students learn; where its cells have changed since, as
-it is stored.
+shows it as the committed example ran it, with a profile in which students learn; where its code has changed since,
+as it is stored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read(text: str) -> nbformat.NotebookNode:
 
 
 def chapter(stored: Path, executed: Path, profile: str) -> nbformat.NotebookNode:
-    """A notebook with the outputs of a run, and a line that says which; as it is stored if the run had other cells.
+    """A notebook with the outputs of a run, and a line that says which; as it is stored if the run had other code.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ def chapter(stored: Path, executed: Path, profile: str) -> nbformat.NotebookNode
 
 
 def _sources(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
-    return [(cell.id, cell.source) for cell in notebook.cells if cell.id not in _ADDRESSED]
+    """What made the outputs: its code; prose may be mended without a new run."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [(cell.id, cell.source) for cell in code if cell.id not in _ADDRESSED]
 
 
 def main(folder: Path, run: Path = _ROOT / "reports/example") -> None:

@@ -129,7 +129,7 @@ def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
         rows.append(
             _claim(
                 f"GRPO raises held-out full-suite pass@1 of the {strongest} student by 10 points or more, under {policy}",
-                f"{100 * row['before']:.1f} % before, {100 * row['after']:.1f} % after, {row['seeds']} seed(s)",
+                f"{100 * row['before']:.1f} % before, {100 * row['after']:.1f} % after, {_seeds(row['seeds'])}",
                 found := Interval(row["gain"], row["low"], row["high"]),
                 verdict_of(found, at_least=0.10),
             )
@@ -158,9 +158,16 @@ def _law_claims(heldout: pd.DataFrame, measure: str, name: str) -> list[dict[str
     ):
         for row in law[law["student"] == student].itertuples() if sign > 0 or len(students) > 1 else ():
             found = Interval(row.contrast, row.low, row.high)
-            evidence = f"hard-first minus easy-to-hard, paired by problem, {row.seeds} seed(s)"
-            text = f"The {kind} capable student ({student}) gains more from {favoured} schedules, {name}"
-            rows.append(_claim(text, evidence, found, verdict_of(found if sign > 0 else -found)))
+            evidence = f"hard-first minus easy-to-hard, paired by problem, {_seeds(row.seeds)}"
+            who = f"The {kind} capable student ({student})" if len(students) > 1 else f"The {student} student"
+            rows.append(
+                _claim(
+                    f"{who} gains more from {favoured} schedules, {name}",
+                    evidence,
+                    found,
+                    verdict_of(found if sign > 0 else -found),
+                )
+            )
     if (related := correlation(heldout, measure)) is not None:
         rho, p = related
         rows.append(
@@ -190,6 +197,10 @@ def summary_text(gains: pd.DataFrame, contrasts: pd.DataFrame) -> str:
             + (f"Differences beyond the noise: {clear}." if clear else "No two curricula differ beyond the noise.")
         )
     return "\n".join(lines)
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _p_text(p: float) -> str:
