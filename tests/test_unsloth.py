@@ -38,7 +38,9 @@ def test_both_backends_train_the_same_adapters(report: dict[str, Any]) -> None:
     assert set(rows) == {"unsloth", "transformers"} and report["not run"] == {}
     assert rows["unsloth"]["moved"] == pytest.approx(rows["transformers"]["moved"], rel=0.2)
     if report["card"].startswith("none"):  # its fallback is the same computation
-        assert rows["unsloth"]["last loss"] == rows["transformers"]["last loss"]
+        assert rows["unsloth"]["moved"] == pytest.approx(
+            rows["transformers"]["moved"], rel=1e-3
+        )  # the loss itself is about 0
         assert rows["unsloth"]["resumed apart"] == 0
 
 
