@@ -70,7 +70,9 @@ def _is_simple(items: Any) -> bool:
     """Whether ``repr`` writes the items as `plain` would; it is much faster for long lists."""
     kinds = set(map(type, items))
     if kinds and kinds <= {int, float}:
-        return min(items) > -(1 << 64) and max(items) < 1 << 64 and all(map(math.isfinite, items))
+        if not (min(items) > -(1 << 64) and max(items) < 1 << 64):
+            return False
+        return kinds == {int} or math.isfinite(sum(items)) or all(map(math.isfinite, items))
     return kinds <= {str, bool, type(None)}
 
 

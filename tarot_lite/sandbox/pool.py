@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
@@ -38,8 +38,11 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 _RARE = re.compile(_any_of(LIBRARY))
-_KINDS = ("common", "library", "packages")
-"""Of workers: with the modules that most programs import, with the others too, with installed packages too."""
+_KINDS = ("packages", "library", "common")
+"""Of workers: with installed packages loaded, with much of the standard library, with what most programs import.
+
+In the order in which programs run: what is likely to take long comes first, so that all workers end together.
+"""
 
 
 class Sandbox:
@@ -175,8 +178,8 @@ class Sandbox:
                         done[job] = failure.results
                         failures.append(failure)
 
-        for kind in _KINDS:
-            self._spread(work, [job for job in distinct if self._kind(job[0]) == kind], progress)
+        kinds = {job: self._kind(job[0]) for job in distinct}
+        self._spread(work, sorted(distinct, key=lambda job: _KINDS.index(kinds[job])), kinds, progress)
         results = [done[job] for job in checked]
         if failures:
             message = f"{len(failures)} of {len(distinct)} programs could not be run; the first: {failures[0]}"
@@ -347,8 +350,10 @@ class Sandbox:
                 self._alive.remove(worker)
             worker.close()
 
-    def _spread(self, work: Callable[[Sequence[Job]], None], jobs: Sequence[Job], progress: bool) -> None:
-        """Call `work` for small batches of jobs on as many threads as there are workers."""
+    def _spread(
+        self, work: Callable[[Sequence[Job]], None], jobs: Sequence[Job], kinds: Mapping[Job, str], progress: bool
+    ) -> None:
+        """Call `work` for small batches of jobs, each of one kind, on as many threads as there are workers."""
         if not jobs:
             return
         waiting = deque(jobs)
@@ -357,7 +362,7 @@ class Sandbox:
         def drain() -> None:
             while True:
                 with lock:
-                    batch = _next_batch(waiting, self.workers)
+                    batch = _next_batch(waiting, kinds, self.workers)
                 if not batch:
                     return
                 work(batch)
@@ -388,13 +393,15 @@ def counted(total: int, progress: bool) -> Iterator[Callable[[int], Any]]:
         yield bar.update
 
 
-def _next_batch(waiting: deque[Job], workers: int) -> list[Job]:
-    """Take some jobs from the front: fewer towards the end, so that all workers end together, and little text."""
+def _next_batch(waiting: deque[Job], kinds: Mapping[Job, str], workers: int) -> list[Job]:
+    """Take some jobs of one kind from the front: fewer towards the end, so that all workers end together, and little text."""
     batch: list[Job] = []
     size = 0
     count = max(1, min(_LONGEST_BATCH, len(waiting) // (4 * workers)))
     while waiting and len(batch) < count:
-        program, inputs = waiting[0]
+        program, inputs = job = waiting[0]
+        if batch and kinds[job] != kinds[batch[0]]:
+            break
         size += 4 * (len(program) + sum(map(len, inputs)))  # at most four bytes a character
         if batch and size > _LARGEST_BATCH:
             break
