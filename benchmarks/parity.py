@@ -122,11 +122,11 @@ def compare(
         match = Match(ready, sandbox, peers, peer, options.workers)
         total, differences, seconds = verdicts(match, everything, options.round)
         sets = {"all": list(seconds), "short": [program for program, took in seconds.items() if took < SHORT]}
-        speed = [row for name, some in sets.items() for row in ratios(match, name, some, options.rounds, options.round)]
-    for name, some in sets.items():
-        found = [row[-1] for row in speed if row[2] == name]
+        speed = [row for which in sets for row in ratios(match, which, sets[which], options.rounds, options.round)]
+    for which, some in sets.items():
+        found = [row[-1] for row in speed if row[2] == which]
         quartiles = statistics.quantiles(found, n=4) if len(found) > 1 else []
-        total[f"speed_{name}"] = {"programs": len(some), "rounds": len(found), "ratio_quartiles": quartiles}
+        total[f"speed_{which}"] = {"programs": len(some), "rounds": len(found), "ratio_quartiles": quartiles}
     how = {
         "workers": options.workers,
         "seed": options.seed,
@@ -202,7 +202,7 @@ def verdicts(match: Match, everything: list[Program], size: int) -> tuple[dict[s
     return total, differences, seconds
 
 
-def ratios(match: Match, name: str, some: list[Program], rounds: int, size: int) -> list:
+def ratios(match: Match, which: str, some: list[Program], rounds: int, size: int) -> list:
     """Seconds of both sides, round by round, taking turns in going first.
 
     Only programs that hang on neither side: for one that hangs both wait for their time limit, whatever they cost.
@@ -218,7 +218,7 @@ def ratios(match: Match, name: str, some: list[Program], rounds: int, size: int)
             (
                 match.loaded.benchmark.name,
                 match.peer,
-                name,
+                which,
                 number,
                 len(chunk),
                 round(ours, 3),
@@ -227,7 +227,7 @@ def ratios(match: Match, name: str, some: list[Program], rounds: int, size: int)
             )
         )
         ratio = rows[-1][-1]
-        print(f"{match.loaded.benchmark.name}: {name}, round {number + 1}/{rounds}, {ratio:.1f} x as fast", flush=True)
+        print(f"{match.loaded.benchmark.name}: {which}, round {number + 1}/{rounds}, {ratio:.1f} x as fast", flush=True)
     return rows
 
 
