@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
 __all__ = [
-    *("UNSLOTH", "Backend", "Card", "card", "choose", "enter", "precision", "unsloth_obstacle", "vllm_mode"),
+    "UNSLOTH",
+    "Backend",
+    "Card",
+    "card",
+    "choose",
+    "enter",
+    "precision",
+    "unsloth_obstacle",
+    "vllm_mode",
     "vllm_obstacle",
 ]
 

@@ -25,16 +25,14 @@ if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
 __all__ = [
-    *(
-        "PARTS",
-        "SAFE",
-        "adapter_parameters",
-        "beside_vllm",
-        "estimate",
-        "generation_batch",
-        "least_for_vllm",
-        "nearest_fit",
-    ),
+    "PARTS",
+    "SAFE",
+    "adapter_parameters",
+    "beside_vllm",
+    "estimate",
+    "generation_batch",
+    "least_for_vllm",
+    "nearest_fit",
     "total",
 ]
 
