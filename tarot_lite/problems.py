@@ -216,14 +216,16 @@ class Problem:
         return replace(self, tests=tuple(tests))
 
 
-# Runs a function test inside the sandbox: arguments come on stdin, what the function prints is not its answer.
+# Runs a function test inside the sandbox: arguments come on stdin, what the function prints is not its answer.  A program
+# may have functions named like builtins, so these are taken from a module; to load `ast` would make every fork slower.
 _CALL = """
 if True:
-    import ast as _ast, contextlib as _contextlib, io as _io, sys as _sys
-    _arguments = _ast.literal_eval(_sys.stdin.read())
+    import contextlib as _contextlib, io as _io, sys as _sys
+    _own = _io.__dict__["__builtins__"]
+    _arguments = _own["eval"](_sys.stdin.read(), {"__builtins__": {"set": _own["set"]}})
     with _contextlib.redirect_stdout(_io.StringIO()):
         _result = __entry_point__(*_arguments)
-    print(repr(_result))
+    _own["print"](_own["repr"](_result))
 """
 
 # Runs an assertion test: what program and test print does not count, only that both come to their end.

@@ -158,3 +158,22 @@ def test_an_assertion_test_holds_only_if_the_check_comes_to_its_end(code, held):
         [sys.executable, "-c", problem.program(code)], input=problem.tests[0].input, capture_output=True, text=True
     )
     assert problem.answers(problem.tests[0], run.stdout) is held and run.stdout.strip() == HELD * held
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        (
+            "def back(*given):\n    print('noise')\n    return given",
+            "(3, set(), {1: -2.5}, 'x\\n', [True, None, b'a', (1+2j)])",
+        ),
+        ("def back(*_):\n    return 1\ndef eval(_): raise ValueError\nset = print = repr = type = eval", "1"),
+    ],
+    ids=["every kind of argument", "names of builtins"],
+)
+def test_a_function_test_gives_arguments_and_prints_the_answer_alone(code, answer):
+    given = "(3, set(), {1: -2.5}, 'x\\n', [True, None, b'a', 1+2j])"
+    problem = Problem("f", "Give it back.", (TestCase(given, answer),), form=Form.FUNCTION, entry_point="back")
+    run = subprocess.run([sys.executable, "-c", problem.program(code)], input=given, capture_output=True, text=True)
+    assert problem.answers(problem.tests[0], run.stdout), run.stderr
+    assert run.stdout == answer + "\n"

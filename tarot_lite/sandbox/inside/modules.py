@@ -5,12 +5,12 @@ from __future__ import annotations
 __all__ = ["COMMON", "LIBRARY"]
 
 COMMON = (
-    "array ast bisect cmath collections.abc contextlib copy enum functools heapq io itertools math operator os random "
+    "array bisect cmath collections.abc contextlib copy enum functools heapq io itertools math operator os random "
     "re string threading time typing"
 ).split()
 """What contest programs import, and what calls a function of theirs: loaded once, shared by every fork."""
 LIBRARY = (
-    "base64 binascii calendar csv dataclasses datetime decimal difflib fractions hashlib inspect json "
+    "ast base64 binascii calendar csv dataclasses datetime decimal difflib fractions hashlib inspect json "
     "logging numbers pprint queue secrets selectors socket statistics struct textwrap traceback unicodedata uuid zlib"
 ).split()
 """What a few of them import: loaded by workers of another kind, as a fork takes longer the more it has to copy."""
