@@ -67,14 +67,13 @@ def request(arguments: Sequence[str]) -> str:
 
 
 def read_outcomes(stdout: str, count: int) -> list[Outcome]:
-    """Read what `program` printed; always `count` outcomes.
+    """Read what `program` printed; always `count` outcomes, of which those that it did not come to are missing.
 
     >>> read_outcomes("noise", 1)[0].kind
     'missing'
     """
-    _, mark, answers = stdout.rpartition(MARK + "\n")
-    lines = answers.split("\n")[:-1] if mark else []
-    outcomes = [Outcome(*line.split("\t", 3)) for line in lines[:count] if line.count("\t") >= 3]
+    answers = (text.partition("\n") for text in stdout.split(MARK)[1 : count + 1])
+    outcomes = [Outcome(*line.split("\t", 3)) for line, end, _ in answers if end and line.count("\t") >= 3]
     return outcomes + [_MISSING] * (count - len(outcomes))
 
 

@@ -13,8 +13,8 @@ import sys
 import types
 from typing import Any
 
-MARK = "\x1etarot_lite answers\x1e"
-"""Separates what the program printed by itself from the answers."""
+MARK = "\x1etarot_lite\x1e"
+"""Begins the line of an answer, whatever the program printed by itself."""
 
 LONG = 1 << 12
 """Texts with more characters than this leave the sandbox as a digest."""
@@ -102,7 +102,9 @@ def describe(value: Any) -> str:
 
 
 def answer_calls(source: str, entry: str) -> None:
-    """Load a solution, call ``entry`` once for each list of arguments on standard input, and print the answers.
+    """Load a solution, call ``entry`` once for each list of arguments on standard input, and print each answer at once.
+
+    So answers are known that were given before a program was ended from outside.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def answer_calls(source: str, entry: str) -> None:
         Expression for what to call, in the solution's namespace.
     """
     arguments = eval(sys.stdin.read(), {"nan": float("nan")})
-    stdout, lines = sys.stdout, []
+    stdout = sys.stdout
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     sink = io.StringIO()
@@ -124,6 +126,5 @@ def answer_calls(source: str, entry: str) -> None:
             except BaseException as error:
                 text = type(error).__name__ + ": " + str(error)
                 line = "raised\t\t\t" + " ".join(text.split())[:200]
-            lines.append(line)
-    stdout.write(MARK + "\n" + "\n".join(lines) + "\n")
-    stdout.flush()
+            stdout.write(MARK + line + "\n")
+            stdout.flush()

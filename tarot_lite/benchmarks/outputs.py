@@ -81,8 +81,8 @@ class CheckedTests:
         return solution, tuple(test.input for test in self.tests)
 
     def check(self, runs: Sequence[Execution]) -> Job | None:
-        """The checker, one input for each run of `job`; None if a run failed, which settles it."""
-        if any(run.verdict is not Verdict.PASSED for run in runs):
+        """The checker, one input for each run of `job`; None if a run failed or is missing, which settles it."""
+        if len(runs) < len(self.tests) or any(run.verdict is not Verdict.PASSED for run in runs):
             return None
         program = _CHECKER.format(names=_FILES, source=self.checker)
         pairs = zip(self.tests, runs, strict=True)

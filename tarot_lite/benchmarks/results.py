@@ -35,7 +35,7 @@ class SampleResult:
     verdict, detail, base
         See `tasks.Judgement`.
     cpu_seconds
-        Spent on all its tests.
+        Spent on its tests, the last of them that which settled it.
     """
 
     task_id: str

@@ -12,11 +12,12 @@ from tarot_lite.benchmarks.outputs import CheckedTests
 from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
+from tarot_lite.benchmarks.rounds import Trial, settle
 from tarot_lite.benchmarks.samples import Sample, missing_tasks, write_samples
 from tarot_lite.benchmarks.sources import Loaded, load
-from tarot_lite.benchmarks.tasks import BenchmarkError, Job, Judgement, Pending, Task, Tests, prepare
+from tarot_lite.benchmarks.tasks import BenchmarkError, Judgement, Pending, Task, Tests, prepare
 from tarot_lite.judging import Verdict
-from tarot_lite.sandbox import Execution, Limits, Sandbox
+from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.students.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -72,36 +73,28 @@ def score(
         If the sandbox failed twice on a program: that is never scored as a wrong answer.
     """
     tasks = {task.task_id: task for task in prepare(loaded.tasks, sandbox, cache)}
-    jobs: dict[int, tuple[Limits, Job]] = {}
+    trials: dict[int, Trial] = {}
     for number, sample in enumerate(samples):
         task = tasks[sample.task_id]
         job = _tests(task).job(sample.solution) if sample.solution is not None and not task.unsupported else None
         if job is not None:
-            jobs[number] = _limits(loaded.benchmark, task), job
-    runs = _run(jobs, sandbox, progress)
-    checks: dict[int, tuple[Limits, Job]] = {}
-    for number, of_sample in runs.items():
-        tests = tasks[samples[number].task_id].tests
-        if isinstance(tests, CheckedTests) and (job := tests.check(of_sample)) is not None:
-            checks[number] = _CHECKER_LIMITS, job
-    for number, verdicts in _run(checks, sandbox, progress).items():
-        runs[number] = [*runs[number], *verdicts]
+            trials[number] = Trial(_tests(task), job, _limits(loaded.benchmark, task))
+    settle(trials, sandbox, progress)
+    _ask_checkers(list(trials.values()), sandbox, progress)
     results: list[SampleResult] = []
     attempts: dict[str, int] = defaultdict(int)
     for number, sample in enumerate(samples):
         task = tasks[sample.task_id]
         if task.unsupported:
             continue
-        of_sample = runs.get(number, [])
+        trial = trials.get(number)
         if sample.solution is None:
             judged = Judgement(Verdict.WRONG_ANSWER, sample.why or _NO_CODE)
         else:
-            judged = _tests(task).judge(of_sample)
-        seconds = sum(run.cpu_seconds for run in of_sample)
+            judged = trial.judged if trial is not None and trial.judged is not None else _tests(task).judge([])
+        seconds = round(trial.cpu_seconds, 4) if trial is not None else 0.0
         results.append(
-            SampleResult(
-                task.task_id, attempts[task.task_id], judged.verdict, judged.detail, judged.base, round(seconds, 4)
-            )
+            SampleResult(task.task_id, attempts[task.task_id], judged.verdict, judged.detail, judged.base, seconds)
         )
         attempts[task.task_id] += 1
     judged_tasks = [task for task in loaded.tasks if not task.unsupported]
@@ -273,16 +266,16 @@ def _read(student: Student | Endpoint, task: Task, benchmark: Benchmark, style: 
     return None if body is None else problem.program(body)
 
 
-def _run(jobs: Mapping[int, tuple[Limits, Job]], sandbox: Sandbox, progress: bool) -> dict[int, list[Execution]]:
-    """Run jobs, those with the same limits together."""
-    groups: dict[Limits, list[int]] = defaultdict(list)
-    for number, (limits, _) in jobs.items():
-        groups[limits].append(number)
-    runs: dict[int, list[Execution]] = {}
-    for limits, numbers in groups.items():
-        found = sandbox.run_many([jobs[number][1] for number in numbers], progress=progress, limits=limits)
-        runs.update(zip(numbers, found, strict=True))
-    return runs
+def _ask_checkers(trials: Sequence[Trial], sandbox: Sandbox, progress: bool) -> None:
+    """Have the outputs that a checker must judge judged."""
+    checks = [
+        (trial, job)
+        for trial in trials
+        if isinstance(trial.tests, CheckedTests) and (job := trial.tests.check(trial.runs)) is not None
+    ]
+    found = sandbox.run_many([job for _, job in checks], progress, _CHECKER_LIMITS)
+    for (trial, _), verdicts in zip(checks, found, strict=True):
+        trial.take(verdicts, is_first=False)
 
 
 def _tests(task: Task) -> Tests:

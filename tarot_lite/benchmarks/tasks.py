@@ -84,7 +84,7 @@ class Tests(Protocol):
         ...
 
     def judge(self, runs: Sequence[Execution]) -> Judgement:
-        """Judge the runs of `job`; empty if there was nothing to run."""
+        """Judge the runs of the first inputs of `job`; empty if there was nothing to run."""
         ...
 
 
@@ -115,18 +115,18 @@ class CallTests:
         return _calls.program(source, self.entry), (_calls.request([call.arguments for call in self.calls]),)
 
     def judge(self, runs: Sequence[Execution]) -> Judgement:
-        """Every call must be accepted."""
+        """Every call must be accepted; those before a limit or crash count."""
         run = runs[0]
-        base_only = None if self.base is None else False
-        if run.verdict is not Verdict.PASSED:
-            return Judgement(run.verdict, run.error, base_only)
         outcomes = _calls.read_outcomes(run.stdout, len(self.calls))
         for number, (call, outcome) in enumerate(zip(self.calls, outcomes, strict=True)):
-            if not call.expected.accepts(outcome, call.arguments):
-                verdict = Verdict.EXCEPTION if outcome.kind == "raised" else Verdict.WRONG_ANSWER
-                base_only = None if self.base is None else number >= self.base
-                return Judgement(verdict, _explain(number, call, outcome), base_only)
-        return Judgement(Verdict.PASSED, base=None if self.base is None else True)
+            if call.expected.accepts(outcome, call.arguments):
+                continue
+            base_only = None if self.base is None else number >= self.base
+            if outcome.kind == "missing" and run.verdict is not Verdict.PASSED:
+                return Judgement(run.verdict, run.error, base_only)
+            verdict = Verdict.EXCEPTION if outcome.kind == "raised" else Verdict.WRONG_ANSWER
+            return Judgement(verdict, _explain(number, call, outcome), base_only)
+        return Judgement(run.verdict, run.error, None if self.base is None else True)
 
 
 def _explain(number: int, call: Call, outcome: _calls.Outcome) -> str:
@@ -152,7 +152,7 @@ class StdioTests:
 
     def judge(self, runs: Sequence[Execution]) -> Judgement:
         """Every output must be the expected one."""
-        for number, (test, run) in enumerate(zip(self.tests, runs, strict=True)):
+        for number, (test, run) in enumerate(zip(self.tests, runs, strict=False)):
             if run.verdict is not Verdict.PASSED:
                 return Judgement(run.verdict, f"test {number}: {run.error}")
             if not self.same(run.stdout, test.output):

@@ -31,6 +31,7 @@ _LONGEST_INPUT = 1 << 26
 _LONGEST_BATCH, _LARGEST_BATCH = 8, 1 << 15
 
 Job = tuple[str, tuple[str, ...]]
+LimitedJob = tuple[str, tuple[str, ...], Limits]
 
 
 def _any_of(names: Iterable[str]) -> str:
@@ -140,10 +141,13 @@ class Sandbox:
         SandboxError
             If the sandbox failed, on a fresh worker too.
         """
-        return self._execute(checked_job(program, inputs), limits or self.limits)
+        return self._execute((*checked_job(program, inputs), limits or self.limits))
 
     def run_many(
-        self, jobs: Iterable[tuple[str, Sequence[str]]], progress: bool = False, limits: Limits | None = None
+        self,
+        jobs: Iterable[tuple[str, Sequence[str]]],
+        progress: bool = False,
+        limits: Limits | Sequence[Limits] | None = None,
     ) -> list[list[Execution]]:
         """Run many programs, each as `run` does, on all workers; identical jobs run once.
 
@@ -154,26 +158,27 @@ class Sandbox:
         progress
             Show a bar (needs tqdm).
         limits
-            Instead of the sandbox's own.
+            Instead of the sandbox's own: the same for all jobs, or one for each.
 
         Raises
         ------
+        ValueError
+            If there is not one of `limits` for each job.
         SandboxError
             After everything else was run, if some job could not be; ``.results`` holds the rest.
         """
-        checked = [checked_job(program, inputs) for program, inputs in jobs]
-        limits = limits or self.limits
+        checked = limited_jobs(jobs, limits or self.limits)
         distinct = list(dict.fromkeys(checked))
-        done: dict[Job, list[Execution]] = {}
+        done: dict[LimitedJob, list[Execution]] = {}
         failures: list[SandboxError] = []
 
-        def work(batch: Sequence[Job]) -> None:
+        def work(batch: Sequence[LimitedJob]) -> None:
             if len(batch) > 1:
-                done.update(zip(batch, self._try_batch(batch, limits), strict=False))
+                done.update(zip(batch, self._try_batch(batch), strict=False))
             for job in batch:
                 if job not in done:
                     try:
-                        done[job] = self._execute(job, limits)
+                        done[job] = self._execute(job)
                     except SandboxError as failure:
                         done[job] = failure.results
                         failures.append(failure)
@@ -260,10 +265,10 @@ class Sandbox:
         self._finalizer = weakref.finalize(self, _close_all, self._alive)
         return old
 
-    def _execute(self, job: Job, limits: Limits) -> list[Execution]:
+    def _execute(self, job: LimitedJob) -> list[Execution]:
         """Run a job, on a second worker if the first one fails."""
         self._forget_after_fork()
-        program, inputs = job
+        program, inputs, limits = job
         kind = self._kind(program)
         places = self._idle[kind]
         done: list[wire.Outcome] = []
@@ -292,7 +297,7 @@ class Sandbox:
         results = [*map(_execution, done), *[missing] * (len(inputs) - len(done))]
         raise SandboxError(f"the sandbox failed twice on one program: {failures[0]}; then: {cause}", results) from cause
 
-    def _try_batch(self, batch: Sequence[Job], limits: Limits) -> list[list[Execution]]:
+    def _try_batch(self, batch: Sequence[LimitedJob]) -> list[list[Execution]]:
         """Run jobs of one kind on one worker; returns what was finished if the worker fails."""
         self._forget_after_fork()
         kind = self._kind(batch[0][0])
@@ -301,7 +306,7 @@ class Sandbox:
         try:
             if worker is None:
                 worker = self._start(kind)
-            answers = worker.execute([_request(*job, limits, self._fresh) for job in batch])
+            answers = worker.execute([_request(*job, self._fresh) for job in batch])
         except WorkerFailure as failure:
             self._discard(worker)
             worker, answers = None, list(map(list, failure.finished))
@@ -351,7 +356,11 @@ class Sandbox:
             worker.close()
 
     def _spread(
-        self, work: Callable[[Sequence[Job]], None], jobs: Sequence[Job], kinds: Mapping[Job, str], progress: bool
+        self,
+        work: Callable[[Sequence[LimitedJob]], None],
+        jobs: Sequence[LimitedJob],
+        kinds: Mapping[LimitedJob, str],
+        progress: bool,
     ) -> None:
         """Call `work` for small batches of jobs, each of one kind, on as many threads as there are workers."""
         if not jobs:
@@ -393,13 +402,13 @@ def counted(total: int, progress: bool) -> Iterator[Callable[[int], Any]]:
         yield bar.update
 
 
-def _next_batch(waiting: deque[Job], kinds: Mapping[Job, str], workers: int) -> list[Job]:
+def _next_batch(waiting: deque[LimitedJob], kinds: Mapping[LimitedJob, str], workers: int) -> list[LimitedJob]:
     """Take some jobs of one kind from the front: fewer towards the end, so that all workers end together, and little text."""
-    batch: list[Job] = []
+    batch: list[LimitedJob] = []
     size = 0
     count = max(1, min(_LONGEST_BATCH, len(waiting) // (4 * workers)))
     while waiting and len(batch) < count:
-        program, inputs = job = waiting[0]
+        program, inputs, _ = job = waiting[0]
         if batch and kinds[job] != kinds[batch[0]]:
             break
         size += 4 * (len(program) + sum(map(len, inputs)))  # at most four bytes a character
@@ -426,6 +435,15 @@ def checked_job(program: str, inputs: Sequence[str]) -> Job:
         if len(text) > _LONGEST_INPUT:
             raise ValueError(f"input {number} has {len(text)} characters; the longest allowed has {_LONGEST_INPUT}")
     return program, inputs
+
+
+def limited_jobs(jobs: Iterable[tuple[str, Sequence[str]]], limits: Limits | Sequence[Limits]) -> list[LimitedJob]:
+    """Programs with their inputs and limits, the same for all or one for each; raises what `Sandbox.run_many` tells of."""
+    checked = [checked_job(program, inputs) for program, inputs in jobs]
+    each = [limits] * len(checked) if isinstance(limits, Limits) else limits
+    if len(each) != len(checked):
+        raise ValueError(f"run_many: {len(each)} limits for {len(checked)} jobs; give one for all, or one for each")
+    return [(*job, own) for job, own in zip(checked, each, strict=True)]
 
 
 def _request(program: str, inputs: Sequence[str], limits: Limits, fresh: bool) -> wire.Request:

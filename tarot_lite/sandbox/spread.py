@@ -9,7 +9,7 @@ from typing import Any
 
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox.limits import Limits
-from tarot_lite.sandbox.pool import Job, Sandbox, checked_job, counted
+from tarot_lite.sandbox.pool import LimitedJob, Sandbox, counted, limited_jobs
 from tarot_lite.sandbox.report import SandboxReport
 from tarot_lite.sandbox.results import Execution, SandboxError
 
@@ -64,7 +64,10 @@ class SpreadSandbox(Sandbox):
         return self.run_many([(program, inputs)], limits=limits)[0]
 
     def run_many(
-        self, jobs: Iterable[tuple[str, Sequence[str]]], progress: bool = False, limits: Limits | None = None
+        self,
+        jobs: Iterable[tuple[str, Sequence[str]]],
+        progress: bool = False,
+        limits: Limits | Sequence[Limits] | None = None,
     ) -> list[list[Execution]]:
         """Run many programs on all machines; identical jobs run once; see `Sandbox.run_many`.
 
@@ -73,14 +76,13 @@ class SpreadSandbox(Sandbox):
         SandboxError
             After everything else was run, if some job could not be, or its process died; ``.results`` holds the rest.
         """
-        checked = [checked_job(program, inputs) for program, inputs in jobs]
+        checked = limited_jobs(jobs, limits or self.limits)
         distinct = list(dict.fromkeys(checked))
         chunks = [distinct[at : at + _CHUNK] for at in range(0, len(distinct), _CHUNK)]
-        done: dict[Job, list[Execution]] = {}
+        done: dict[LimitedJob, list[Execution]] = {}
         failures: list[BaseException] = []
-        asked = (self._each, self.require, limits or self.limits)
         with counted(len(distinct), progress) as count:
-            futures = {self._submit(_run_here, chunk, *asked): chunk for chunk in chunks}
+            futures = {self._submit(_run_here, chunk, self._each, self.require): chunk for chunk in chunks}
             for future in as_completed(futures):
                 chunk, failure = futures[future], future.exception()
                 if failure is None:
@@ -90,7 +92,7 @@ class SpreadSandbox(Sandbox):
                 else:
                     failures.append(failure)
                     lost = [Execution(Verdict.SANDBOX_FAILURE, error=str(failure))]
-                    found = getattr(failure, "results", None) or [lost * len(inputs) for _, inputs in chunk]
+                    found = getattr(failure, "results", None) or [lost * len(inputs) for _, inputs, _ in chunk]
                 done.update(zip(chunk, found, strict=True))
                 count(len(chunk))
         results = [done[job] for job in checked]
@@ -126,8 +128,9 @@ def _sandbox(workers: int | None, require: str | None) -> Sandbox:
         return _here[workers, require]
 
 
-def _run_here(jobs: Sequence[Job], workers: int | None, require: str | None, limits: Limits) -> list[list[Execution]]:
-    return _sandbox(workers, require).run_many(jobs, limits=limits)
+def _run_here(jobs: Sequence[LimitedJob], workers: int | None, require: str | None) -> list[list[Execution]]:
+    limits = [limits for _, _, limits in jobs]
+    return _sandbox(workers, require).run_many([job[:2] for job in jobs], limits=limits)
 
 
 def _report_here(workers: int | None, require: str | None) -> SandboxReport:

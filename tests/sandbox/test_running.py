@@ -176,6 +176,22 @@ def test_many_programs_keep_their_order_and_equal_ones_run_once(sandbox: Sandbox
     assert sandbox.run_many([]) == []
 
 
+def test_each_job_may_have_limits_of_its_own(sandbox: Sandbox) -> None:
+    busy = "for _ in range(int(input())):\n    pass\nprint('end')"
+    short, long = Limits(cpu_seconds=0.05), Limits(cpu_seconds=20)
+    jobs = [(busy, ["10000000"])] * 2 + [(busy, ["1"])] * 2
+    runs = sandbox.run_many(jobs, limits=[short, long, short, long])
+    assert [verdicts(run) for run in runs] == [["timeout"], ["passed"], ["passed"], ["passed"]]
+    assert [verdicts(run) for run in sandbox.run_many(jobs, limits=short)] == [
+        ["timeout"],
+        ["timeout"],
+        ["passed"],
+        ["passed"],
+    ]
+    with pytest.raises(ValueError, match="3 limits for 4 jobs"):
+        sandbox.run_many(jobs, limits=[short] * 3)
+
+
 def test_large_and_small_jobs_side_by_side(sandbox: Sandbox) -> None:
     """Large answers and large questions in one batch must not wait for each other."""
     program = "text = input()\nprint(len(text) if len(text) > 9 else 'y' * int(text))"

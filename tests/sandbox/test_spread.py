@@ -52,6 +52,13 @@ def test_processes_and_dask_workers_give_what_one_sandbox_gives(processes: Proce
             assert spread.report().level and spread.run("print(1)", [""])[0].stdout == "1\n"
 
 
+def test_each_job_keeps_its_own_limits_elsewhere_too(processes: ProcessPoolExecutor) -> None:
+    busy = "for _ in range(10_000_000):\n    pass\nprint('end')"
+    limits = [Limits(cpu_seconds=0.05), Limits(cpu_seconds=20)] * 20
+    runs = SpreadSandbox(processes).run_many([(busy, [""])] * 40, limits=limits)
+    assert [run[0].verdict for run in runs] == [Verdict.TIMEOUT, Verdict.PASSED] * 20
+
+
 def test_a_process_that_dies_is_no_wrong_answer(processes: ProcessPoolExecutor) -> None:
     # Both processes are there before one is killed: a pool that breaks while it grows may never shut down (CPython).
     list(processes.map(time.sleep, [0.1, 0.1]))
