@@ -94,7 +94,7 @@ def _attacks() -> list[Attack]:
         "thread bomb",
         "import threading, time\nfor _ in range(10**5):\n    threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\nprint('LEAK')",
     )
-    add(group, "memory bomb", "blocks = []\nwhile True:\n    blocks.append(bytearray(10**7))", _MEMORY)
+    add(group, "memory bomb", "blocks = []\nwhile True:\n    blocks.append(bytearray(10**7))", _MEMORY, _TIMEOUT)
     add(group, "memory in one piece", "print(len([0] * 10**11))", _MEMORY)
     add(
         group,
@@ -114,7 +114,7 @@ def _attacks() -> list[Attack]:
     )
     add(group, "endless output", "while True:\n    print('x' * 10**4)", _OUTPUT)
     add(group, "endless output to stderr", "import sys\nwhile True:\n    sys.stderr.write('x' * 10**6)", _TIMEOUT)
-    add(group, "one huge line", "print('x' * 10**8)", _OUTPUT)
+    add(group, "one huge line", "print('x' * 10**8)", _OUTPUT, _TIMEOUT)
     add(group, "deep recursion", "def f(n):\n    return f(n + 1)\nf(0)")
     add(
         group,
@@ -351,4 +351,4 @@ def _attacks() -> list[Attack]:
 
 
 ATTACKS: tuple[Attack, ...] = tuple(_attacks())
-"""All of them, grouped: exhaust, files, network, processes, forge."""
+"""All of them, in groups (exhaust, files, network, processes, forge)."""
