@@ -414,6 +414,14 @@ def test_signal_prefers_what_the_student_can_tell_apart() -> None:
     assert phases["tiers"].iloc[1] == "basic intermediate"
 
 
+def test_signal_says_when_another_policy_has_as_much() -> None:
+    choice = choose(profile_of(WEAK), "signal", ["basic_only", "complex_only", "flat", "binary"])
+    score = choice.table.set_index("policy")["score"]
+    assert score["flat"] == score["binary"] and choice.policy == "flat"
+    assert "as under binary; no other has more" in choice.why
+    assert "more than under any other" in choose(profile_of(WEAK), "signal", ["basic_only", "edge_only"]).why
+
+
 def test_signal_says_when_the_probe_is_smaller_than_a_group() -> None:
     assert "only 4 samples a problem, so too low" in choose(profile_of(WEAK, samples=4), "signal").why
 

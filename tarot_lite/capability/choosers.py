@@ -131,13 +131,15 @@ def signal(
     rows = []
     for name, part in phases.groupby("policy", sort=False):
         parts = ", ".join(f"{100 * value:.0f} %" for value in part["signal"])
-        score = float((part[by] * part["share_of_training"]).sum())
+        score = round(float((part[by] * part["share_of_training"]).sum()), 9)  # equal ones are equal to the last digit
         rows.append({"policy": str(name), "score": score, "why": f"groups with a gradient, phase by phase: {parts}"})
     choice = best("signal", rows, "")
     top = choice.table.iloc[0]
     short = "" if profile.samples >= group_size else f" (only {profile.samples} samples a problem, so too low)"
     unit = "of its groups give a gradient" if by == "signal" else "of the squared weight is the variance in a group"
-    why = f"over its schedule {100 * top['score']:.0f} % {unit} for {profile.student}, more than under any other{short}"
+    equals = list(choice.table["policy"][choice.table["score"] == top["score"]])[1:]
+    rank = f"as under {' and '.join(equals)}; no other has more" if equals else "more than under any other"
+    why = f"over its schedule {100 * top['score']:.0f} % {unit} for {profile.student}, {rank}{short}"
     return Choice(choice.policy, choice.rule, why, choice.table)
 
 
