@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_policy", "timetable"]
 
+_WORTH = {"tier": "{:.2f}", "test": "share of tests", "suite": "1 if all pass"}
+
 
 def timetable(policy: Policy) -> pd.DataFrame:
-    """Worth of each tier, a row per phase; a dash where passing the tier earns nothing.
+    """Worth of each tier, a row per phase; a dash where passing the tier earns nothing, words where no tier has a price.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def timetable(policy: Policy) -> pd.DataFrame:
     """
     ends = [*(phase.start for phase in policy.phases), 1.0]
     rows = [
-        {tier.value: f"{policy.weights[tier]:.2f}" if tier in phase.tiers else "–" for tier in Tier}
+        {tier.value: _WORTH[policy.unit].format(policy.weights[tier]) if tier in phase.tiers else "–" for tier in Tier}
         for phase in policy.phases
     ]
     stretches = [f"{100 * start:.0f}–{100 * end:.0f} %" for start, end in pairwise(ends)]
