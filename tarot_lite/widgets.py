@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Folded", "as_html", "browse"]
 
 _WRAP = "white-space: pre-wrap; overflow-wrap: anywhere"
+_TABLES = (  # ipywidgets takes from a table what the notebook's own style gives it
+    "<style>.tarot-browse :is(th, td) { padding: 0.1em 1em 0.1em 0; text-align: left; vertical-align: top; line-height: 1.5 }"
+    "</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,14 @@ class Folded:
         group = f"browse-{zlib.crc32(repr(self.sections).encode()):08x}"
         parts = [
             f'<details name="{group}"{"" if number else " open"} style="margin: 0.2em 0">'
-            f'<summary style="cursor: pointer">{html.escape(f"{self.label}: {name}")}</summary>'
+            f'<summary style="cursor: pointer">{html.escape(self._title(name))}</summary>'
             f'<div style="margin: 0.4em 0 0.8em 1em; overflow-x: auto">{shown}</div></details>'
             for number, (name, shown) in enumerate(self.sections)
         ]
         return f"<div>{''.join(parts)}</div>"
+
+    def _title(self, name: str) -> str:
+        return name if name.startswith(self.label) else f"{self.label}: {name}"  # not "step: step 3"
 
 
 def browse(
@@ -168,6 +175,7 @@ def _dropdown(pairs: Sequence[tuple[str, Any]], render: Callable[[Any], Any], la
     import ipywidgets
 
     choice = ipywidgets.Dropdown(options=pairs, description=label, layout={"width": "min(100%, 32em)"})
-    view = ipywidgets.HTML(as_html(render(choice.value)))
-    choice.observe(lambda change: setattr(view, "value", as_html(render(change["new"]))), names="value")
+    view = ipywidgets.HTML(_TABLES + as_html(render(choice.value)))
+    view.add_class("tarot-browse")
+    choice.observe(lambda change: setattr(view, "value", _TABLES + as_html(render(change["new"]))), names="value")
     return ipywidgets.VBox([choice, view])

@@ -43,6 +43,7 @@ def test_every_choice_is_in_the_folded_page_and_only_the_first_is_open() -> None
     shown = widgets.browse(["<a>", "b"], lambda name: f"program of {name}", "attack")._repr_html_()
     assert shown.count("<details") == 2 and shown.count(" open") == 1
     assert shown.index("attack: &lt;a&gt;") < shown.index("program of &lt;a&gt;") < shown.index("attack: b")
+    assert ">step 3</summary>" in widgets.browse(["step 3"], str, "step")._repr_html_()
 
 
 def test_tables_pictures_and_lists_are_shown(tmp_path: Path) -> None:
@@ -71,7 +72,8 @@ def test_what_cannot_be_chosen_from_is_refused(options: list[object], said: str)
 def test_a_policy_can_be_chosen_and_shows_what_its_tiers_are_worth(name: str) -> None:
     policy, shown = get_policy(name), dict(figures.choose_policy().sections)[name]
     assert policy.summary in shown
-    assert all(f"<td>{policy.weights[tier]:.2f}</td>" in shown for tier in policy.at(0.9))
+    worth = {"binary": "share of tests", "all_or_nothing": "1 if all pass"}
+    assert all(f"<td>{worth.get(name, f'{policy.weights[tier]:.2f}')}</td>" in shown for tier in policy.at(0.9))
 
 
 def test_a_phase_is_a_row_and_ends_where_the_next_begins() -> None:
