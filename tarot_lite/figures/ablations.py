@@ -231,9 +231,9 @@ def signal_map(histories: pd.DataFrame) -> Figure:
         part = histories.assign(tenth=tenth)[histories["student"] == student]
         table = part.pivot_table(index="policy", columns="tenth", values="signal/reward").reindex(policies)
         table.columns = [f"{100 * column // _BINS}" for column in table.columns]
-        _heatmap(plot, 100 * table, (0, 100), size=7)
+        _heatmap(plot, 100 * table, (0, 100), size=7, colours="cividis")  # dark is no gradient, as in stage 3
         plot.set(title=f"{student} student", xlabel="% of the training done")
-    note(panels[0], "groups with differing rewards in per cent: what GRPO can learn from; pale is wasted sampling")
+    note(panels[0], "groups with differing rewards in per cent: what GRPO can learn from; dark is wasted sampling")
     return figure
 
 
@@ -354,11 +354,13 @@ def _smooth_by_seed(part: pd.DataFrame, column: str) -> pd.DataFrame:
     return wide.rolling(_SMOOTHING, min_periods=1, center=True).mean()
 
 
-def _heatmap(plot: Axes, table: pd.DataFrame, limits: tuple[float, float], size: int = 8) -> None:
+def _heatmap(
+    plot: Axes, table: pd.DataFrame, limits: tuple[float, float], size: int = 8, colours: str = "cividis_r"
+) -> None:
     sns.heatmap(
         table,
         ax=plot,
-        cmap="cividis_r",
+        cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
         annot=True,

@@ -91,9 +91,9 @@ def width_by_budget(budget: pd.DataFrame) -> Figure:
     for i, (student, rows) in enumerate(budget.groupby("student", sort=False)):
         colour = STUDENT_COLOURS.get(student, _SPARE[i % len(_SPARE)])
         axes.plot(rows["tokens"], 100 * rows["width"], "o-", color=colour, label=student)
-        for row in rows.itertuples():
-            place = (row.tokens, 100 * row.width)
-            axes.annotate(str(row.problems), place, (0, 5), textcoords="offset points", ha="center", fontsize=8)
+    for problems, rows in budget.groupby("problems"):  # one number for all students: their points lie on one another
+        place = (rows["tokens"].mean(), 100 * rows["width"].max())
+        axes.annotate(str(problems), place, (0, 5), textcoords="offset points", ha="center", fontsize=8)
     axes.set(title="What a larger probe would buy", xlabel="tokens written", ylabel="width of the interval (points)")
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)

@@ -75,7 +75,7 @@ def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
             label=tier.value,
         )
     axes.plot(history["step"], _smooth(history["signal/reward"]), color="black", linewidth=2.2, label="reward in force")
-    axes.set(xlabel="GRPO step", ylabel="groups with differing values", ylim=(0, 1))
+    axes.set(xlabel="GRPO step", ylabel="groups with differing values", ylim=(0, 1.02))
     axes.set_title("Where a gradient comes from", pad=16)
     legend_below(axes, columns=5)
     note(axes, "a group whose completions all earn the same teaches GRPO nothing")
