@@ -99,7 +99,7 @@ class Card:
 
     @property
     def dtype(self) -> str:
-        """Type that weights and gradients are held in: bfloat16 from capability 8 on, before it float16."""
+        """Type that weights and gradients are held in, bfloat16 from capability 8 on, before it float16."""
         return "bfloat16" if self.capability >= 8 else "float16"
 
 

@@ -190,7 +190,7 @@ PUBLISHED: Mapping[str, Policy] = MappingProxyType(
         )
     }
 )
-"""The authors' policies.  Their ``*_3e`` twins differ in the number of epochs alone: phases are shares of training."""
+"""The authors' policies.  Their ``*_3e`` twins differ in the number of epochs alone, as phases are shares of training."""
 
 PORTFOLIO: Mapping[str, Policy] = MappingProxyType(
     {
@@ -199,7 +199,7 @@ PORTFOLIO: Mapping[str, Policy] = MappingProxyType(
         "all_or_nothing": _constant("all_or_nothing", Tier, 0.25, "suite", "baseline: 1 if every test passes, else 0"),
     }
 )
-"""Everything that an ablation may compare: `PUBLISHED` and two further baselines."""
+"""Everything that an ablation may compare, which is `PUBLISHED` and two further baselines."""
 
 
 def get_policy(name: str, weights: Sequence[float] | None = None) -> Policy:

@@ -386,12 +386,12 @@ class Settings:
 
     @property
     def run_name(self) -> str:
-        """Name of the run folder: `run`, or the profile's name."""
+        """Name of the run folder, which is `run` or the profile's name."""
         return self.run or Path(self.profile).stem
 
     @property
     def student_names(self) -> list[str]:
-        """Names of the run's students: of `models` if there are any, else the tiny ones, in the profile's order.
+        """Names of the run's students, those of `models` if there are any, else the tiny ones, in the profile's order.
 
         Examples
         --------

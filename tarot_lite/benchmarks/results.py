@@ -85,7 +85,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
-        """By task: samples, and how many of them passed."""
+        """Samples of each task, and how many of them passed."""
         return _counts(self.results)
 
     def pass_at(self, k: int = 1, base: bool = False) -> Interval:

@@ -366,7 +366,7 @@ class Task:
 
     @property
     def prelude(self) -> str:
-        """What comes before the function in the prompt: imports and helpers."""
+        """What comes before the function in the prompt, imports and helpers."""
         found = (
             re.search(rf"^def {re.escape(self.entry_point)}\b", self.prompt, re.MULTILINE) if self.entry_point else None
         )

@@ -76,7 +76,7 @@ class Profile:
 
     @property
     def well_formed(self) -> float:
-        """Share of completions in the form that the format reward pays for: reasoning and answer, each in its tags."""
+        """Share of completions in the form that the format reward pays for (reasoning and answer, each in its tags)."""
         return float(self.outcomes["well_formed"].mean())
 
     def per_problem(self, measure: str = SUITE, k: int = 1) -> pd.Series[float]:

@@ -21,7 +21,7 @@ TIER_COLOURS: Mapping[Tier, str] = {
     Tier.COMPLEX: "#E69F00",
     Tier.EDGE: "#D55E00",
 }
-"""Easy to hard: cool to warm."""
+"""Cool to warm, from easy to hard."""
 
 POLICY_COLOURS: Mapping[str, str] = {
     "basic_only": "#56B4E9",
