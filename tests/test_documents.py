@@ -52,6 +52,21 @@ def test_the_numbers_of_the_study_are_those_of_its_tables(repository: Path) -> N
         number, interval = claims[claim]["number"].removesuffix(" points"), claims[claim]["low"].replace(" to ", ", ")
         expected = f"{number.replace('+0.0', '0.0')} [{interval}]".replace("-", "−")
         assert expected in told.replace(" points [", " [")
+    with (repository / "reports/study/05_ablations/contrasts.csv").open(encoding="utf-8", newline="") as file:
+        contrasts = {row["label"]: row for row in csv.DictReader(file)}
+    for student in ("strong", "middle"):
+        row = contrasts[f"{student}: flat − edge_only"]
+        number, low, high = (round(-100 * float(row[name]) + 1e-9, 1) for name in ("estimate", "high", "low"))
+        assert f"{number} [{low}, {high}]" in told.replace(" points [", " [")
+    assert float(contrasts["weak: flat − edge_only"]["low"]) < 0 < float(contrasts["weak: flat − edge_only"]["high"])
+    with (repository / "reports/study/05_ablations/gains.csv").open(encoding="utf-8", newline="") as file:
+        gains = list(csv.DictReader(file))
+    for student in ("strong", "middle"):
+        best = max(float(row["after"]) for row in gains if row["student"] == student)
+        assert {row["policy"] for row in gains if row["student"] == student and float(row["after"]) == best} == {
+            "edge_only",
+            "all_or_nothing",
+        }
 
 
 def test_time_and_memory_of_the_cpu_profile_are_those_of_the_example(repository: Path) -> None:
