@@ -76,7 +76,7 @@ class Expectation:
         if self.rule == "evalplus:not_none":
             return _not_none(outcome, value_of(self.value))
         if outcome.kind == "digest":
-            return self.rule in ("equal", "evalplus") and outcome.text == self._digest()
+            return self.rule in ("equal", "evalplus", "json") and outcome.text == self._digest()
         if outcome.kind != "value":
             return False  # no literal equals it, so no expected value does
         try:
