@@ -130,7 +130,8 @@ def livecodebench(row: Row, place: str) -> Task:
     name = _json(row, "metadata", place).get("func_name")
     if not name:
         raise BenchmarkError(f"{place}: metadata has no func_name, but the tests are functional")
-    tests = CallTests(f"Solution().{name}", tuple(_functional(case, place) for case in cases), before=_LIVE_IMPORTS)
+    entry = f"(Solution().{name} if 'Solution' in globals() else {name})"  # a bare function counts as well, as there
+    tests = CallTests(entry, tuple(_functional(case, place) for case in cases), before=_LIVE_IMPORTS)
     return Task(task_id, prompt, tests, name, tags=tags)
 
 
@@ -262,10 +263,15 @@ def _evaluate(node: ast.expr) -> Any:
     return ast.literal_eval(text)
 
 
-# What LiveCodeBench's runner puts in front of every solution, in short.
+# What LiveCodeBench's runner grants every solution: names of these modules, the modules, and deep recursion.  The builtins
+# that differ from such names come back, as there.
+_LIVE_MODULES = (
+    "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json"
+).split()
 _LIVE_IMPORTS = (
-    "from typing import *\nfrom collections import *\nfrom functools import *\nfrom itertools import *\nfrom heapq import *\n"
-    "from bisect import *\nimport collections, functools, itertools, heapq, bisect, math, operator, random, re, string, sys\n"
+    "".join(f"from {module} import *\n" for module in _LIVE_MODULES)
+    + "del abs, compile, pow\n"
+    + f"from typing import *\nimport {', '.join(_LIVE_MODULES)}\nsys.setrecursionlimit(50000)\n"
 )
 
 # Which EvalPlus oracle judges a function (others: equality, with a tolerance for floats).

@@ -349,6 +349,30 @@ def test_livecodebench_compares_numbers_by_value(actual, expected, same):
     assert (judged.verdict is Verdict.PASSED) == same
 
 
+DEEP = "def pair(xs, k):\n    return [k, 0] if k < 1 else pair(xs, k - 1)\n"
+GRANTED = (
+    "assert gcd(4, 6) == 2 and deepcopy([1]) == [1] and sqrt(4) == 2 and Counter('a')['a'] == datetime.MINYEAR\n"
+    "assert pow(2, 5, 7) == 4 and eval(compile('3', '', 'eval')) == 3 and inf > maxsize and ascii_lowercase[0] == 'a'\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "solution"),
+    [
+        (LIVE_STDIN, GRANTED + "print(2 * int(stdin.readline()))"),
+        (LIVE_FUNCTION, GRANTED + PAIR),
+        (LIVE_STDIN, DEEP + "print(2 * int(input()) + pair([], 5000)[0])"),
+        (LIVE_FUNCTION, DEEP + PAIR.replace("return sum(xs)", "return pair([], 5000)[0] + sum(xs)")),
+        (LIVE_FUNCTION, "def pair(xs, k):\n    return [sum(xs), k]"),  # no class: the runner takes the bare function
+    ],
+    ids=["names", "names in a class", "recursion", "recursion in a class", "function"],
+)
+def test_livecodebench_grants_what_its_runner_grants(tmp_path, sandbox, row, solution):
+    loaded = load(tmp_path, "livecodebench", row)
+    [result] = benchmarks.score(loaded, [benchmarks.Sample(row["question_id"], solution)], sandbox).results
+    assert result.passed, result.detail
+
+
 def test_codeforces_limits_and_tags_are_the_data_s_own():
     task = schemas.codeforces(CODEFORCES, "row")
     assert (task.cpu_seconds, task.memory_mb) == (1.0, 256)
