@@ -27,8 +27,8 @@ class Outcome:
     Parameters
     ----------
     kind
-        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``, or
-        ``missing`` (the program was gone).
+        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``,
+        ``slow`` (it took too long), or ``missing`` (the program was gone).
     type
         Name of the answer's type.
     truth
@@ -46,15 +46,17 @@ class Outcome:
 _MISSING = Outcome("missing", text="the program ended before this call was answered")
 
 
-def program(source: str, entry: str) -> str:
+def program(source: str, entry: str, seconds: float = 0.0) -> str:
     """Make the program that answers calls of `entry`, an expression in the namespace of the solution `source`.
+
+    `seconds` limits the CPU time of each call, if it is not 0.
 
     Examples
     --------
     >>> "answer_calls" in program("def f(x): return x", "f")
     True
     """
-    return f"{_INSIDE}answer_calls({source!r}, {entry!r})\n"
+    return f"{_INSIDE}answer_calls({source!r}, {entry!r}, {seconds!r})\n"
 
 
 def request(arguments: Sequence[str]) -> str:

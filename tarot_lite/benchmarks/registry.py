@@ -46,7 +46,7 @@ class Benchmark:
     dated
         Whether its tasks have dates, so that a contamination window can be asked for.
     cpu_seconds, memory_mb
-        Limits of one solution on one test (all calls of a function are one test).
+        Limits of one solution on one test (all calls of a function are one test, unless its reader says otherwise).
     licence
         Of the data.
     published

@@ -131,8 +131,9 @@ def livecodebench(row: Row, place: str) -> Task:
     if not name:
         raise BenchmarkError(f"{place}: metadata has no func_name, but the tests are functional")
     entry = f"(Solution().{name} if 'Solution' in globals() else {name})"  # a bare function counts as well, as there
-    tests = CallTests(entry, tuple(_functional(case, place) for case in cases), before=_LIVE_IMPORTS)
-    return Task(task_id, prompt, tests, name, tags=tags)
+    calls = tuple(_functional(case, place) for case in cases)
+    tests = CallTests(entry, calls, before=_LIVE_IMPORTS, seconds=_LIVE_SECONDS)
+    return Task(task_id, prompt, tests, name, tags=tags, cpu_seconds=20 * _LIVE_SECONDS)
 
 
 def codeforces(row: Row, place: str) -> Task:
@@ -273,6 +274,10 @@ _LIVE_IMPORTS = (
     + "del abs, compile, pow\n"
     + f"from typing import *\nimport {', '.join(_LIVE_MODULES)}\nsys.setrecursionlimit(50000)\n"
 )
+
+# For each call of a function.  All of them, in one process, may take much more, but one number for all tasks: those with
+# the same limits run side by side.
+_LIVE_SECONDS = 6.0
 
 # Which EvalPlus oracle judges a function (others: equality, with a tolerance for floats).
 _HUMANEVAL_RULES = {"find_zero": "root"}

@@ -47,6 +47,7 @@ __all__ = [
 Job = tuple[str, tuple[str, ...]]
 
 _SPARE_SECONDS = 3.0
+_FAILURES = {"raised": Verdict.EXCEPTION, "slow": Verdict.TIMEOUT}  # of calls; other answers that do not fit are wrong
 
 
 class BenchmarkError(ValueError):
@@ -102,17 +103,21 @@ class CallTests:
         How many of them, from the front, are the original benchmark's; None if all are.
     before
         Source put in front of every solution (the imports that a benchmark grants).
+    seconds
+        CPU time that each call may take; 0 if only all of them together are limited.
     """
 
     entry: str
     calls: tuple[Call, ...]
     base: int | None = None
     before: str = ""
+    seconds: float = 0.0
 
     def job(self, solution: str) -> Job:
         """One program, one input with all calls."""
         source = self.before + solution
-        return _calls.program(source, self.entry), (_calls.request([call.arguments for call in self.calls]),)
+        program = _calls.program(source, self.entry, self.seconds)
+        return program, (_calls.request([call.arguments for call in self.calls]),)
 
     def judge(self, runs: Sequence[Execution]) -> Judgement:
         """Every call must be accepted; those before a limit or crash count."""
@@ -124,7 +129,7 @@ class CallTests:
             base_only = None if self.base is None else number >= self.base
             if outcome.kind == "missing" and run.verdict is not Verdict.PASSED:
                 return Judgement(run.verdict, run.error, base_only)
-            verdict = Verdict.EXCEPTION if outcome.kind == "raised" else Verdict.WRONG_ANSWER
+            verdict = _FAILURES.get(outcome.kind, Verdict.WRONG_ANSWER)
             return Judgement(verdict, _explain(number, call, outcome), base_only)
         return Judgement(run.verdict, run.error, None if self.base is None else True)
 

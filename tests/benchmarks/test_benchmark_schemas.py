@@ -373,6 +373,28 @@ def test_livecodebench_grants_what_its_runner_grants(tmp_path, sandbox, row, sol
     assert result.passed, result.detail
 
 
+BUSY = "import time\ndef pair(xs, k):\n    end = time.process_time() + {}\n    while time.process_time() < end: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("solution", "verdict", "detail"),
+    [
+        (BUSY.format(0.3) + "    return [sum(xs), k]", Verdict.PASSED, ""),  # three calls take more than one may
+        (BUSY.format("(9 if k == 3 else 0)") + "    return [sum(xs), k]", Verdict.TIMEOUT, "call 1 with [[], 3]"),
+        (BUSY.format(0) + "    raise KeyError(k)", Verdict.EXCEPTION, "KeyError: 2"),
+    ],
+)
+def test_livecodebench_limits_each_call_not_all_of_them(monkeypatch, sandbox, solution, verdict, detail):
+    monkeypatch.setattr(schemas, "_LIVE_SECONDS", 0.6)
+    cases = [{"input": f"[]\n{k}", "output": f"[0, {k}]", "testtype": "functional"} for k in (2, 3, 4)]
+    task = schemas.livecodebench(
+        {**LIVE_FUNCTION, "private_test_cases": private(cases), "public_test_cases": "[]"}, "row"
+    )
+    run = sandbox.run(*task.tests.job(solution))
+    judged = task.tests.judge(run)
+    assert judged.verdict is verdict and detail in judged.detail and run[0].cpu_seconds < 2.5
+
+
 def test_codeforces_limits_and_tags_are_the_data_s_own():
     task = schemas.codeforces(CODEFORCES, "row")
     assert (task.cpu_seconds, task.memory_mb) == (1.0, 256)
