@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,7 +13,7 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import TestCase
 from tarot_lite.sandbox import Execution
 
-__all__ = ["CheckedTests", "same_numbers"]
+__all__ = ["CheckedTests", "same_numbers", "same_words"]
 
 
 def same_numbers(actual: str, expected: str) -> bool:
@@ -30,6 +31,29 @@ def same_numbers(actual: str, expected: str) -> bool:
         a == b or (numbers := _numbers(a)) is not None and numbers == _numbers(b)
         for a, b in zip(got, want, strict=True)
     )
+
+
+def same_words(actual: str, expected: str) -> bool:
+    """The comparison of open-r1's CodeForces runner where a problem has no checker: word by word, wherever lines end, and
+    YES and NO in any case.
+
+    Examples
+    --------
+    >>> same_words("Yes\\n 1 2\\n", "YES\\n1\\n2"), same_words("1 2", "12"), same_words("yesterday", "YESTERDAY")
+    (True, False, False)
+    """
+    return _YES_OR_NO.sub(_upper, actual).split() == _YES_OR_NO.sub(_upper, expected).split()
+
+
+_YES_OR_NO = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE | re.ASCII)
+
+
+def _upper(found: re.Match[str]) -> str:
+    return found[0].upper()
+
+
+def _without_empty_lines(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if line != "\n")
 
 
 def _numbers(line: str) -> list[Decimal] | None:
@@ -70,7 +94,8 @@ class CheckedTests:
         Inputs, and outputs that are right (there may be others).
     checker
         Source of a program that is given the names of three files (input, right output, output to be judged) and prints
-        1 if the last is right.  The sandbox has no files: what it opens by these names comes from memory.
+        1 (or 100) and nothing else if the last is right.  As in open-r1's runner it is not shown empty lines of the outputs.
+        The sandbox has no files: what it opens by these names comes from memory.
     """
 
     tests: tuple[TestCase, ...]
@@ -86,15 +111,16 @@ class CheckedTests:
             return None
         program = _CHECKER.format(names=_FILES, source=self.checker)
         pairs = zip(self.tests, runs, strict=True)
-        return program, tuple(json.dumps([test.input, test.output, run.stdout]) for test, run in pairs)
+        outputs = [(test.input, *map(_without_empty_lines, (test.output, run.stdout))) for test, run in pairs]
+        return program, tuple(json.dumps(each) for each in outputs)
 
     def judge(self, runs: Sequence[Execution]) -> Judgement:
-        """The runs of `job` must pass, and those of `check`, which follow them, print 1."""
+        """The runs of `job` must pass, and those of `check`, which follow them, print 1 or 100."""
         for number, run in enumerate(runs[: len(self.tests)]):
             if run.verdict is not Verdict.PASSED:
                 return Judgement(run.verdict, f"test {number}: {run.error}")
         for number, (run, found) in enumerate(zip(runs, runs[len(self.tests) :], strict=False)):
-            if found.verdict is not Verdict.PASSED or found.stdout.split()[-1:] != ["1"]:
+            if found.verdict is not Verdict.PASSED or "".join(found.stdout.split()) not in ("1", "100"):
                 said = (
                     found.stdout.strip() if found.verdict is Verdict.PASSED else f"{found.verdict.value}, {found.error}"
                 )

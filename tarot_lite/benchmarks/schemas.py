@@ -19,7 +19,7 @@ from typing import Any
 from tarot_lite.benchmarks.asserts import Notes, convert
 from tarot_lite.benchmarks.calls import literal
 from tarot_lite.benchmarks.expectations import Call, Expectation
-from tarot_lite.benchmarks.outputs import CheckedTests, same_numbers
+from tarot_lite.benchmarks.outputs import CheckedTests, same_numbers, same_words
 from tarot_lite.benchmarks.tasks import (
     AssertionTests,
     BenchmarkError,
@@ -176,7 +176,7 @@ def codeforces(row: Row, place: str) -> Task:
     return Task(
         task_id,
         prompt,
-        None if reason else CheckedTests(cases, checker) if checker else StdioTests(cases),
+        None if reason else CheckedTests(cases, checker) if checker else StdioTests(cases, same_words),
         tags=tags,
         cpu_seconds=float(row["time_limit"]) if row.get("time_limit") else None,
         memory_mb=max(256, int(row["memory_limit"])) if row.get("memory_limit") else None,

@@ -395,6 +395,35 @@ def test_livecodebench_limits_each_call_not_all_of_them(monkeypatch, sandbox, so
     assert judged.verdict is verdict and detail in judged.detail and run[0].cpu_seconds < 2.5
 
 
+@pytest.mark.parametrize(
+    ("actual", "expected", "same"),
+    [
+        ("YES\n2 3\n", "YES\r\n2 3\r\n", True),
+        ("yes\nNo\n", "YES\nNO\n", True),
+        ("  1\n\n2 3 \n", "1 2\n3", True),
+        ("1 2", "1 2 3", False),
+        ("1.0", "1", False),
+        ("a", "A", False),
+        ("noon", "NOon", False),
+        ("", "1", False),
+    ],
+)
+def test_codeforces_compares_words_where_there_is_no_checker(actual, expected, same):
+    row = {**CODEFORCES, "official_tests": [{"input": "", "output": expected}]}
+    judged = schemas.codeforces(row, "row").tests.judge([Execution(Verdict.PASSED, actual)])
+    assert (judged.verdict is Verdict.PASSED) == same
+
+
+@pytest.mark.parametrize(
+    ("said", "right"), [("1", True), (" 100\n", True), ("0.5", False), ("0\n1", False), ("", False)]
+)
+def test_a_checker_says_one_or_a_hundred_and_sees_no_empty_lines(said, right):
+    row = {**CODEFORCES, "generated_checker": CHECKER, "official_tests": [{"input": "3\n\n", "output": "1\n\n2\n"}]}
+    tests, run = schemas.codeforces(row, "row").tests, Execution(Verdict.PASSED, "\n2\n \n\n1\n\n")
+    assert json.loads(tests.check([run])[1][0]) == ["3\n\n", "1\n2\n", "2\n \n1\n"]
+    assert (tests.judge([run, Execution(Verdict.PASSED, said)]).verdict is Verdict.PASSED) == right
+
+
 def test_codeforces_limits_and_tags_are_the_data_s_own():
     task = schemas.codeforces(CODEFORCES, "row")
     assert (task.cpu_seconds, task.memory_mb) == (1.0, 256)
