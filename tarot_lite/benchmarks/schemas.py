@@ -93,9 +93,8 @@ def mbpp_plus(row: Row, place: str) -> Task:
 def cruxeval_input(row: Row, place: str) -> Task:
     """``cruxeval-org/cruxeval`` (code, input, output, id): predict an input that gives the output."""
     code, output = _text(row, "code", place), _literal(row, "output", place)
-    return _cruxeval(
-        row, place, f"{code}\nassert f(??) == {output}", GuessTests(code, output), _text(row, "input", place)
-    )
+    prompt = f"{code}\nassert f(??) == {_text(row, 'output', place)}"
+    return _cruxeval(row, place, prompt, GuessTests(code, output), _text(row, "input", place))
 
 
 def cruxeval_output(row: Row, place: str) -> Task:

@@ -476,6 +476,11 @@ def test_a_prediction_may_state_a_value_but_do_nothing(guess):
         assert reader(CRUXEVAL, "row").tests.job(guess) is None
 
 
+def test_a_prompt_of_cruxeval_shows_the_output_as_published():
+    task = schemas.cruxeval_input({**CRUXEVAL, "output": '{"b", "a"}'}, "row")
+    assert task.prompt.endswith('assert f(??) == {"b", "a"}') and task.tests.expected == "{'a', 'b'}"
+
+
 def test_mbpp_inputs_get_their_python_types_back():
     row = {**HUMANEVAL_PLUS_FILE, "prompt": "", "canonical_solution": "def g(a):\n    return a\n", "entry_point": "g"}
     cases = {
