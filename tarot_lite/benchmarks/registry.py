@@ -177,6 +177,7 @@ _ENTRIES = (
         instruction="Find an input for which the assertion holds. Write it out between [ANSWER] and [/ANSWER].",
         stops=("[/ANSWER]", "\n[PYTHON]"),
         max_new_tokens=128,
+        cpu_seconds=3.0,  # as cruxeval, which counts by the clock
         licence="MIT",
     ),
     Benchmark(
@@ -190,6 +191,7 @@ _ENTRIES = (
         instruction="Complete the assertion with the output as a literal. Write it out between [ANSWER] and [/ANSWER].",
         stops=("[/ANSWER]", "\n[PYTHON]"),
         max_new_tokens=128,
+        cpu_seconds=3.0,  # as cruxeval, which counts by the clock
         licence="MIT",
     ),
     Benchmark(
@@ -206,6 +208,7 @@ _ENTRIES = (
         max_new_tokens=2048,
         dated=True,
         cpu_seconds=6.0,
+        memory_mb=4096,  # its runner speaks of 4 GB, and sets no limit
         licence="CC",
     ),
     Benchmark(

@@ -430,6 +430,11 @@ def test_codeforces_limits_and_tags_are_the_data_s_own():
     assert task.tags == {"platform": "codeforces", "date": "2024-10-05", "difficulty": "800-1199"}
 
 
+def test_limits_are_those_of_the_reference_tools():
+    known = {name: (each.cpu_seconds, each.memory_mb) for name, each in benchmarks.BENCHMARKS.items()}
+    assert known["cruxeval-i"][0] == known["cruxeval-o"][0] == 3.0 and known["livecodebench"] == (6.0, 4096)
+
+
 def test_a_time_limit_of_the_data_strikes(tmp_path, sandbox):
     loaded = load(tmp_path, "codeforces", {**CODEFORCES, "time_limit": 0.2})
     report = benchmarks.score(loaded, [benchmarks.Sample("1/A", "while True: pass")], sandbox)
