@@ -140,10 +140,14 @@ def codeforces(row: Row, place: str) -> Task:
     examples, official_tests, official_tests_complete, input_mode, interaction_format, generated_checker, rating, ...
 
     Where several answers are right the data has a checker, which then judges.  What cannot be judged by what the row
-    holds (interactive, files, tests cut short) is counted apart.
+    holds (interactive, files, tests cut short) is counted apart.  Most official tests are cut short; the data set has others
+    in separate files (``generated_tests/``, by problem_id), and where the field ``generated_tests``, their number as
+    published, is the list of them instead, they are used as well, as in open-r1's own scoring.
     """
     task_id = _text(row, "id", place)
-    tests = row.get("official_tests") or []
+    generated = row.get("generated_tests")
+    generated = generated if isinstance(generated, list) else []
+    tests = [*(row.get("official_tests") or []), *generated]
     parts = [
         _text(row, "title", place),
         row.get("description"),
@@ -165,7 +169,7 @@ def codeforces(row: Row, place: str) -> Task:
         else f"reads {row.get('input_mode')!r}, not standard input"
         if row.get("input_mode") not in (None, "stdio", "stdin")
         else "tests are cut short in the data"
-        if row.get("official_tests_complete") is False
+        if row.get("official_tests_complete") is False and not generated
         else "no tests in the data"
         if not tests
         else ""

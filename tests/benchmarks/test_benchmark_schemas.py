@@ -395,6 +395,15 @@ def test_livecodebench_limits_each_call_not_all_of_them(monkeypatch, sandbox, so
     assert judged.verdict is verdict and detail in judged.detail and run[0].cpu_seconds < 2.5
 
 
+def test_generated_tests_that_were_joined_to_the_rows_stand_in_for_those_cut_short(tmp_path, sandbox):
+    generated = [{"input": "1000\n", "output": "2000\n"}]
+    row = {**CODEFORCES, "official_tests_complete": False, "generated_tests": generated}
+    loaded = load(tmp_path, "codeforces", row)
+    programs = ("print(2 * int(input()))", "n = int(input())\nprint(2 * n if n < 1000 else 0)")
+    report = benchmarks.score(loaded, [benchmarks.Sample("1/A", program) for program in programs], sandbox)
+    assert [result.passed for result in report.results] == [True, False] and not report.unsupported
+
+
 @pytest.mark.parametrize(
     ("actual", "expected", "same"),
     [
