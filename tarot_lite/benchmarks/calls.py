@@ -27,8 +27,8 @@ class Outcome:
     Parameters
     ----------
     kind
-        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``,
-        ``slow`` (it took too long), or ``missing`` (the program was gone).
+        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``, or
+        ``missing`` (the program was gone).
     type
         Name of the answer's type.
     truth

@@ -132,7 +132,7 @@ def livecodebench(row: Row, place: str) -> Task:
     entry = f"(Solution().{name} if 'Solution' in globals() else {name})"  # a bare function counts as well, as there
     calls = tuple(_functional(case, place) for case in cases)
     tests = CallTests(entry, calls, before=_LIVE_IMPORTS, seconds=_LIVE_SECONDS)
-    return Task(task_id, prompt, tests, name, tags=tags, cpu_seconds=20 * _LIVE_SECONDS)
+    return Task(task_id, prompt, tests, name, tags=tags, cpu_seconds=len(calls) * _LIVE_SECONDS)
 
 
 def codeforces(row: Row, place: str) -> Task:
@@ -254,9 +254,7 @@ def _evalplus_hub(row: Row, place: str, rules: Mapping[str, str], whole: bool = 
     rule = "evalplus" + (":" + rules[entry] if entry in rules else "")
     tolerance = 1e-4 if rule == "evalplus:root" else 0.0
     if results is None or len(results) != len(inputs):  # the reference is in the row: it computes what is not
-        return Task(
-            task_id, prompt, ReferenceTests(entry, reference, tuple(inputs), rule, tolerance, 0), entry, reference
-        )
+        return Task(task_id, prompt, ReferenceTests(entry, reference, tuple(inputs), rule, tolerance), entry, reference)
     calls = tuple(Call(each, Expectation(rule, want, tolerance)) for each, want in zip(inputs, results, strict=True))
     return Task(task_id, prompt, CallTests(entry, calls), entry, reference)
 
@@ -278,8 +276,7 @@ _LIVE_IMPORTS = (
     + f"from typing import *\nimport {', '.join(_LIVE_MODULES)}\nsys.setrecursionlimit(50000)\n"
 )
 
-# For each call of a function.  All of them, in one process, may take much more, but one number for all tasks: those with
-# the same limits run side by side.
+# For each call of a function.
 _LIVE_SECONDS = 6.0
 
 # Which EvalPlus oracle judges a function (others: equality, with a tolerance for floats).

@@ -6,8 +6,9 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,23 +91,33 @@ def load(
             repr([(task.task_id, task.prompt, task.tests) for task in tasks]).encode()
         ).hexdigest()
         return Loaded(benchmark, tuple(tasks[:limit]), Source("embedded", print_of))
+    window = _Window(since, until, name)
+    rows: Iterable[dict[str, Any]]
     if data is not None:
         where, rows = str(data), _read_file(Path(data))
     else:
         where, rows = _read_hub(benchmark, hub or benchmark.hub, revision or benchmark.revision)
-    digest = fingerprint(rows)
-    tasks = _unique([benchmark.reader(row, f"{where}, row {number}") for number, row in enumerate(rows)], where)
-    notes = _notes(benchmark, len(tasks), digest, is_file=data is not None)
-    if since is not None or until is not None:
-        tasks = _window(tasks, since, until, name)
-        notes.append(f"only tasks from {since or 'the beginning'} until before {until or 'now'}")
+    digest, found = hashlib.sha256(), dict[str, Task | None]()
+    for number, row in enumerate(
+        rows
+    ):  # one by one: the tests of all of LiveCodeBench need more memory than people have
+        _add(digest, row)
+        task = benchmark.reader(row, f"{where}, row {number}")
+        if task.task_id in found:
+            raise BenchmarkError(
+                f"{where}, row {number}: task id {task.task_id!r} was used before; take the published file again"
+            )
+        found[task.task_id] = task if window.holds(task) else None
+    notes = _notes(benchmark, len(found), digest.hexdigest(), is_file=data is not None)
+    tasks = window.checked([task for task in found.values() if task is not None])
+    notes += window.notes
     if limit is not None and limit < len(tasks):
         tasks = tasks[:limit]
         notes.append(f"only the first {limit} tasks")
-    return Loaded(benchmark, tuple(tasks), Source(where, digest, tuple(notes)))
+    return Loaded(benchmark, tuple(tasks), Source(where, digest.hexdigest(), tuple(notes)))
 
 
-def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
+def fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
     """SHA-256 over rows, whatever their order of fields.
 
     >>> fingerprint([{"a": 1, "b": 2}]) == fingerprint([{"b": 2, "a": 1}])
@@ -114,9 +125,13 @@ def fingerprint(rows: Sequence[Mapping[str, Any]]) -> str:
     """
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
+        _add(digest, row)
     return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, row: Mapping[str, Any]) -> None:
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+    digest.update(text.encode("utf-8", "surrogatepass"))
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
@@ -163,7 +178,7 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[dict[str, Any]]]:
+def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, Iterable[dict[str, Any]]]:
     try:
         from datasets import load_dataset
     except ImportError:
@@ -194,7 +209,7 @@ def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, list[
                 "or name that commit (revision=..., --revision, benchmark_revisions)"
             )
         where = f"{hub}@{commit}"
-    return where, [dict(row) for row in found]
+    return where, (dict(row) for row in found)
 
 
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -204,17 +219,6 @@ def _commit(found: Dataset) -> str | None:
     """The commit that the rows are from, as the cache names its folder: without the Hub `datasets` takes any that it has."""
     names = {Path(file["filename"]).parent.name for file in found.cache_files}
     return next((name for name in names if _COMMIT.fullmatch(name)), None)
-
-
-def _unique(tasks: list[Task], where: str) -> list[Task]:
-    seen: set[str] = set()
-    for number, task in enumerate(tasks):
-        if task.task_id in seen:
-            raise BenchmarkError(
-                f"{where}, row {number}: task id {task.task_id!r} was used before; take the published file again"
-            )
-        seen.add(task.task_id)
-    return tasks
 
 
 def _notes(benchmark: Benchmark, count: int, digest: str, is_file: bool) -> list[str]:
@@ -240,28 +244,48 @@ def _notes(benchmark: Benchmark, count: int, digest: str, is_file: bool) -> list
     return notes
 
 
-def _window(tasks: list[Task], since: str | None, until: str | None, name: str) -> list[Task]:
-    from datetime import date
+class _Window:
+    """Which tasks are wanted by their dates, and which dates there were."""
 
-    for value in (since, until):
-        try:
-            date.fromisoformat(value or "2000-01-01")
-        except ValueError:
-            raise BenchmarkError(f"{name}: {value!r} is no date; write it as 2024-08-01") from None
-    undated = [task.task_id for task in tasks if "date" not in task.tags]
-    if undated:
-        raise BenchmarkError(
-            f"{name}: {len(undated)} tasks have no date (the first: {undated[0]}); leave since and until out"
-        )
-    found = [
-        task for task in tasks if (since or "") <= task.tags["date"] and (until is None or task.tags["date"] < until)
-    ]
-    if not found:
-        dates = sorted(task.tags["date"] for task in tasks)
-        raise BenchmarkError(
-            f"{name}: no task from {since} until {until}; the data runs from {dates[0]} to {dates[-1]}"
-        )
-    return found
+    def __init__(self, since: str | None, until: str | None, name: str) -> None:
+        for value in (since, until):
+            try:
+                date.fromisoformat(value or "2000-01-01")
+            except ValueError:
+                raise BenchmarkError(f"{name}: {value!r} is no date; write it as 2024-08-01") from None
+        self._since, self._until, self._name = since, until, name
+        self._dates: list[str] = []
+        self._undated: list[str] = []
+
+    @property
+    def notes(self) -> list[str]:
+        if self._since is None and self._until is None:
+            return []
+        return [f"only tasks from {self._since or 'the beginning'} until before {self._until or 'now'}"]
+
+    def holds(self, task: Task) -> bool:
+        if self._since is None and self._until is None:
+            return True
+        day = task.tags.get("date")
+        if day is None:
+            self._undated.append(task.task_id)
+            return False
+        self._dates.append(day)
+        return (self._since or "") <= day and (self._until is None or day < self._until)
+
+    def checked(self, tasks: list[Task]) -> list[Task]:
+        """The tasks that it held, if they can be told from the others, and are any."""
+        if self._undated:
+            raise BenchmarkError(
+                f"{self._name}: {len(self._undated)} tasks have no date (the first: {self._undated[0]}); leave since and "
+                "until out"
+            )
+        if not tasks and self._dates:
+            raise BenchmarkError(
+                f"{self._name}: no task from {self._since} until {self._until}; the data runs from {min(self._dates)} to "
+                f"{max(self._dates)}"
+            )
+        return tasks
 
 
 def with_tasks(loaded: Loaded, tasks: Sequence[Task]) -> Loaded:

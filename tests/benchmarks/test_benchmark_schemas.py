@@ -439,6 +439,29 @@ def test_codeforces_limits_and_tags_are_the_data_s_own():
     assert task.tags == {"platform": "codeforces", "date": "2024-10-05", "difficulty": "800-1199"}
 
 
+def test_evalplus_limits_each_call_by_what_the_reference_took(tmp_path, sandbox):
+    rows = {**HUMANEVAL_PLUS_FILE, "plus_input": [[n, n] for n in range(4)]}
+    loaded = load(tmp_path, "humaneval+", rows)
+    (ready,) = benchmarks.prepare(loaded.tasks, sandbox)
+    assert (ready.tests.seconds, ready.cpu_seconds) == (1.0, 6.0)
+    busy = BUSY.replace("pair(xs, k)", "add(a, b)")
+    samples = [busy.format(0.7) + "    return a + b", busy.format("(9 if a == 2 else 0)") + "    return a + b"]
+    slow, stuck = benchmarks.score(
+        loaded, [benchmarks.Sample("HumanEval/0", each) for each in samples], sandbox
+    ).results
+    assert slow.passed and slow.cpu_seconds > 3, "no call takes a second, though all of them take more than three"
+    assert stuck.verdict is Verdict.TIMEOUT and stuck.base and "call 3 with [2, 2]" in stuck.detail
+    assert "used more than 1 s of CPU time" in stuck.detail and stuck.cpu_seconds < 2.5
+
+
+def test_where_no_tests_are_the_original_benchmark_s_none_are_reported_as_passed(tmp_path, sandbox):
+    row = {**HUMANEVAL_PLUS_HUB, "test": PLUS_TEST + "def check(candidate):\n    inputs = [[1, 2], [0.1, 0.2]]\n"}
+    loaded = load(tmp_path, "humaneval+", row)
+    samples = [benchmarks.Sample("HumanEval/0", f"def add(a, b):\n    return {each}") for each in ("a + b", "a - b")]
+    results = benchmarks.score(loaded, samples, sandbox).results
+    assert [(each.passed, each.base) for each in results] == [(True, None), (False, None)]
+
+
 def test_limits_are_those_of_the_reference_tools():
     known = {name: (each.cpu_seconds, each.memory_mb) for name, each in benchmarks.BENCHMARKS.items()}
     assert known["cruxeval-i"][0] == known["cruxeval-o"][0] == 3.0 and known["livecodebench"] == (6.0, 4096)
@@ -459,6 +482,10 @@ def test_the_contamination_window(tmp_path):
         benchmarks.load("livecodebench", path, since="2025-01-01")
     with pytest.raises(BenchmarkError, match="'May' is no date"):
         benchmarks.load("livecodebench", path, since="May")
+    undated = {name: value for name, value in CODEFORCES.items() if name != "contest_start"}
+    path.write_text(json.dumps(undated), encoding="utf-8")
+    with pytest.raises(BenchmarkError, match=r"1 tasks have no date \(the first: 1/A\)"):
+        benchmarks.load("codeforces", path, since="2024-01-01")
 
 
 class Evil:
