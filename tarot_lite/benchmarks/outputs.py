@@ -120,7 +120,7 @@ class CheckedTests:
             if run.verdict is not Verdict.PASSED:
                 return Judgement(run.verdict, f"test {number}: {run.error}")
         for number, (run, found) in enumerate(zip(runs, runs[len(self.tests) :], strict=False)):
-            if found.verdict is not Verdict.PASSED or "".join(found.stdout.split()) not in ("1", "100"):
+            if found.verdict is not Verdict.PASSED or found.stdout.split() not in (["1"], ["100"]):
                 said = (
                     found.stdout.strip() if found.verdict is Verdict.PASSED else f"{found.verdict.value}, {found.error}"
                 )
