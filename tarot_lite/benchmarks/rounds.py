@@ -7,7 +7,7 @@ tests gets them in portions that double.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tarot_lite.benchmarks.tasks import Job, Judgement, Tests
@@ -67,7 +67,7 @@ class Trial:
             self.judged = judged
 
 
-def settle(trials: Mapping[int, Trial], sandbox: Sandbox, progress: bool = False) -> None:
+def settle(trials: Iterable[Trial], sandbox: Sandbox, progress: bool = False) -> None:
     """Run trials until each is settled.
 
     Parameters
@@ -91,11 +91,11 @@ def settle(trials: Mapping[int, Trial], sandbox: Sandbox, progress: bool = False
     >>> tests = StdioTests(tuple(TestCase(str(n), str(n % 3)) for n in range(100)))
     >>> trial = Trial(tests, tests.job("print(input())"), Limits())
     >>> with Sandbox(workers=1) as sandbox:
-    ...     settle({0: trial}, sandbox)
+    ...     settle([trial], sandbox)
     >>> len(trial.runs), trial.judged.detail
     (7, "test 3: got '3\\\\n', expected '0'")
     """
-    waiting, portion, is_first = list(trials.values()), 1, True
+    waiting, portion, is_first = list(trials), 1, True
     while waiting:
         jobs = [trial.next_job(portion) for trial in waiting]
         limits = [_short(trial.limits) if is_first else trial.limits for trial in waiting]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,8 +79,8 @@ def score(
         job = _tests(task).job(sample.solution) if sample.solution is not None and not task.unsupported else None
         if job is not None:
             trials[number] = Trial(_tests(task), job, _limits(loaded.benchmark, task))
-    settle(trials, sandbox, progress)
-    _ask_checkers(list(trials.values()), sandbox, progress)
+    settle(trials.values(), sandbox, progress)
+    _ask_checkers(trials.values(), sandbox, progress)
     results: list[SampleResult] = []
     attempts: dict[str, int] = defaultdict(int)
     for number, sample in enumerate(samples):
@@ -266,7 +266,7 @@ def _read(student: Student | Endpoint, task: Task, benchmark: Benchmark, style: 
     return None if body is None else problem.program(body)
 
 
-def _ask_checkers(trials: Sequence[Trial], sandbox: Sandbox, progress: bool) -> None:
+def _ask_checkers(trials: Iterable[Trial], sandbox: Sandbox, progress: bool) -> None:
     """Have the outputs that a checker must judge judged."""
     checks = [
         (trial, job)

@@ -92,27 +92,29 @@ def load(
         ).hexdigest()
         return Loaded(benchmark, tuple(tasks[:limit]), Source("embedded", print_of))
     window = _Window(since, until, name)
-    rows: Iterable[dict[str, Any]]
     if data is not None:
         where, rows = str(data), _read_file(Path(data))
     else:
         where, rows = _read_hub(benchmark, hub or benchmark.hub, revision or benchmark.revision)
-    digest, found = hashlib.sha256(), dict[str, Task | None]()
-    for number, row in enumerate(
-        rows
-    ):  # one by one: the tests of all of LiveCodeBench need more memory than people have
+    digest, seen, held, tasks = hashlib.sha256(), set[str](), 0, list[Task]()
+    # One by one, and only what is asked for kept: the tests of all of LiveCodeBench need more memory than people have.
+    for number, row in enumerate(rows):
         _add(digest, row)
         task = benchmark.reader(row, f"{where}, row {number}")
-        if task.task_id in found:
+        if task.task_id in seen:
             raise BenchmarkError(
                 f"{where}, row {number}: task id {task.task_id!r} was used before; take the published file again"
             )
-        found[task.task_id] = task if window.holds(task) else None
-    notes = _notes(benchmark, len(found), digest.hexdigest(), is_file=data is not None)
-    tasks = window.checked([task for task in found.values() if task is not None])
-    notes += window.notes
-    if limit is not None and limit < len(tasks):
-        tasks = tasks[:limit]
+        seen.add(task.task_id)
+        if window.holds(task):
+            held += 1
+            if limit is None or held <= limit:
+                tasks.append(task)
+    notes = _notes(benchmark, len(seen), digest.hexdigest(), is_file=data is not None)
+    if window.is_asked_for:
+        window.check(held)
+        notes.append(f"only tasks {window}")
+    if limit is not None and limit < held:
         notes.append(f"only the first {limit} tasks")
     return Loaded(benchmark, tuple(tasks), Source(where, digest.hexdigest(), tuple(notes)))
 
@@ -159,26 +161,36 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
         raise BenchmarkError(f"{path}: cannot be read ({error}); is it whole, and UTF-8?") from None
 
 
-def _read_file(path: Path) -> list[dict[str, Any]]:
+def _read_file(path: Path) -> Iterator[dict[str, Any]]:
+    number = -1
+    for number, row in enumerate(_parse(path)):
+        if not isinstance(row, dict):
+            raise BenchmarkError(f"{path}, row {number}: is {str(row)[:60]!r}; expected an object, one for each task")
+        yield row
+    if number < 0:
+        raise BenchmarkError(f"{path}: holds no rows; expected objects, one for each task")
+
+
+def _parse(path: Path) -> Iterator[Any]:
     if path.suffix == ".parquet":
         from datasets import Dataset
 
         if not path.is_file():
             raise BenchmarkError(f"{path}: no such file")
-        rows: list[Any] = Dataset.from_parquet(str(path)).to_list()
+        yield from Dataset.from_parquet(str(path))
     elif path.suffix == ".json":
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BenchmarkError(f"{path}: cannot be read ({error}); expected a JSON list of rows") from None
+        if not isinstance(rows, list):
+            raise BenchmarkError(f"{path}: holds {type(rows).__name__}; expected a JSON list of rows")
+        yield from rows
     else:
-        rows = [row for _, row in read_jsonl(path)]
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise BenchmarkError(f"{path}: holds no rows; expected objects, one for each task")
-    return rows
+        yield from (row for _, row in read_jsonl(path))
 
 
-def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, Iterable[dict[str, Any]]]:
+def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, Iterator[dict[str, Any]]]:
     try:
         from datasets import load_dataset
     except ImportError:
@@ -254,17 +266,15 @@ class _Window:
             except ValueError:
                 raise BenchmarkError(f"{name}: {value!r} is no date; write it as 2024-08-01") from None
         self._since, self._until, self._name = since, until, name
+        self.is_asked_for = since is not None or until is not None
         self._dates: list[str] = []
         self._undated: list[str] = []
 
-    @property
-    def notes(self) -> list[str]:
-        if self._since is None and self._until is None:
-            return []
-        return [f"only tasks from {self._since or 'the beginning'} until before {self._until or 'now'}"]
+    def __str__(self) -> str:
+        return f"from {self._since or 'the beginning'} until before {self._until or 'now'}"
 
     def holds(self, task: Task) -> bool:
-        if self._since is None and self._until is None:
+        if not self.is_asked_for:
             return True
         day = task.tags.get("date")
         if day is None:
@@ -273,19 +283,17 @@ class _Window:
         self._dates.append(day)
         return (self._since or "") <= day and (self._until is None or day < self._until)
 
-    def checked(self, tasks: list[Task]) -> list[Task]:
-        """The tasks that it held, if they can be told from the others, and are any."""
+    def check(self, held: int) -> None:
+        """Whether its tasks can be told from the others, and there are any."""
         if self._undated:
             raise BenchmarkError(
-                f"{self._name}: {len(self._undated)} tasks have no date (the first: {self._undated[0]}); leave since and "
+                f"{self._name}: tasks without a date: {len(self._undated)} (the first: {self._undated[0]}); leave since and "
                 "until out"
             )
-        if not tasks and self._dates:
+        if not held and self._dates:
             raise BenchmarkError(
-                f"{self._name}: no task from {self._since} until {self._until}; the data runs from {min(self._dates)} to "
-                f"{max(self._dates)}"
+                f"{self._name}: no task {self}; the data runs from {min(self._dates)} to {max(self._dates)}"
             )
-        return tasks
 
 
 def with_tasks(loaded: Loaded, tasks: Sequence[Task]) -> Loaded:

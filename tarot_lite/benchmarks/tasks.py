@@ -46,7 +46,8 @@ __all__ = [
 
 Job = tuple[str, tuple[str, ...]]
 
-_EVALPLUS_SECONDS = 60.0
+_EVALPLUS_SECONDS = 60.0  # for all calls of a function, at most
+_TIME_UP = "killed by SIGPROF"  # what the sandbox says of a program that the timer in `inside` ended
 
 
 class BenchmarkError(ValueError):
@@ -126,13 +127,13 @@ class CallTests:
             if call.expected.accepts(outcome, call.arguments):
                 continue
             base_only = None if self.base is None else number >= self.base
-            if outcome.kind == "missing" and run.error == "killed by SIGPROF":
+            if outcome.kind != "missing" or run.verdict is Verdict.PASSED:
+                verdict = Verdict.EXCEPTION if outcome.kind == "raised" else Verdict.WRONG_ANSWER
+                return Judgement(verdict, _explain(number, call, outcome), base_only)
+            if self.seconds and run.error == _TIME_UP:
                 text = f"call {number} with {call.arguments[:80]}: used more than {self.seconds:g} s of CPU time"
                 return Judgement(Verdict.TIMEOUT, text, base_only)
-            if outcome.kind == "missing" and run.verdict is not Verdict.PASSED:
-                return Judgement(run.verdict, run.error, base_only)
-            verdict = Verdict.EXCEPTION if outcome.kind == "raised" else Verdict.WRONG_ANSWER
-            return Judgement(verdict, _explain(number, call, outcome), base_only)
+            return Judgement(run.verdict, run.error, base_only)
         return Judgement(run.verdict, run.error, None if self.base is None else True)
 
 

@@ -23,7 +23,7 @@ def sandbox():
 
 def settled(sandbox, tests, solution, limits=LIMITS):
     trial = Trial(tests, tests.job(solution), limits)
-    settle({0: trial}, sandbox)
+    settle([trial], sandbox)
     assert trial.settled
     return trial
 
@@ -111,9 +111,9 @@ def test_many_trials_of_all_forms_keep_their_places(sandbox):
     asserted = AssertionTests("assert f(2) == 4", "f")
     right, wrong = "def f(x): return x * x", "def f(x): return x"
     asked = [(squares(2, 3), right), (stdio, "print(input())"), (asserted, wrong), (squares(3), wrong), (stdio, "?")]
-    trials = {n: Trial(tests, tests.job(solution), LIMITS) for n, (tests, solution) in enumerate(asked)}
+    trials = [Trial(tests, tests.job(solution), LIMITS) for tests, solution in asked]
     settle(trials, sandbox)
-    assert [trials[n].judged.verdict.value for n in range(5)] == [
+    assert [trial.judged.verdict.value for trial in trials] == [
         "passed",
         "passed",
         "wrong_answer",

@@ -480,11 +480,18 @@ def test_the_contamination_window(tmp_path):
     assert [t.task_id for t in benchmarks.load("livecodebench", path, until="2024-11-02").tasks] == ["abc300_a"]
     with pytest.raises(BenchmarkError, match="the data runs from 2024-10-05 to 2024-11-02"):
         benchmarks.load("livecodebench", path, since="2025-01-01")
+    with pytest.raises(BenchmarkError, match="no task from the beginning until before 2020-01-01"):
+        benchmarks.load("livecodebench", path, until="2020-01-01")
     with pytest.raises(BenchmarkError, match="'May' is no date"):
         benchmarks.load("livecodebench", path, since="May")
+    first = benchmarks.load("livecodebench", path, limit=1, since="2024-01-01")
+    assert len(first.tasks) == 1 and [*first.source.notes][-2:] == [
+        "only tasks from 2024-01-01 until before now",
+        "only the first 1 tasks",
+    ]
     undated = {name: value for name, value in CODEFORCES.items() if name != "contest_start"}
     path.write_text(json.dumps(undated), encoding="utf-8")
-    with pytest.raises(BenchmarkError, match=r"1 tasks have no date \(the first: 1/A\)"):
+    with pytest.raises(BenchmarkError, match=r"tasks without a date: 1 \(the first: 1/A\)"):
         benchmarks.load("codeforces", path, since="2024-01-01")
 
 
@@ -572,7 +579,7 @@ def test_reference_outputs_are_computed_once_and_damage_is_noticed(tmp_path, san
         ([{**HUMANEVAL, "test": "def check(:"}], "test: is not Python"),
         ([{**HUMANEVAL, "test": "x = 1"}], "defines no function check"),
         ([{**HUMANEVAL, "prompt": 3}], "field 'prompt' is int"),
-        ([1], "holds no rows"),
+        ([1], "row 0: is '1'; expected an object"),
         ([], "holds no rows"),
     ],
 )
