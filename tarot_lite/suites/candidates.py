@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tarot_lite.problems import Form, Problem
+from tarot_lite.suites import trees
 from tarot_lite.suites.inside import TICK
 
 __all__ = ["Candidate", "Mutants", "Pool", "Programs", "Stubs", "fuelled", "literals", "parse_code"]
@@ -194,7 +195,7 @@ def _constant_program(problem: Problem, answer: str) -> str | None:
     if problem.form is Form.STDIN_STDOUT:
         return f"print({answer!r})"
     try:
-        ast.parse(answer, mode="eval")
+        trees.expression(answer)
     except (SyntaxError, ValueError):
         return None
     if problem.form is Form.FUNCTION:
@@ -214,7 +215,7 @@ def parse_code(code: str, form: Form) -> ast.Module:
     if form is Form.SCAFFOLD:
         code = "def _body():\n" + "\n".join("    " + line for line in code.splitlines())
     try:
-        return ast.parse(code)
+        return trees.module(code)
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
         raise SyntaxError(str(error)) from None
 
@@ -422,7 +423,7 @@ def _replacements(node: ast.AST, function: ast.AST) -> Iterator[tuple[str, ast.A
 
 def _with_iter(node: ast.For | ast.comprehension, cut: tuple[str, str]) -> ast.AST:
     """The same loop without its first or its last item."""
-    items = ast.parse(f"list(_)[{cut[0]}:{cut[1]}]", mode="eval").body
+    items = trees.expression(f"list(_)[{cut[0]}:{cut[1]}]")
     assert isinstance(items, ast.Subscript) and isinstance(items.value, ast.Call)
     items.value.args = [node.iter]
     new = copy.copy(node)
@@ -502,7 +503,7 @@ def fuelled(program: str) -> str:
     >>> len(steps)
     5
     """
-    tree = ast.parse(program)
+    tree = trees.module(program)
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:
         return program

@@ -15,6 +15,7 @@ from coverage.parser import PythonParser
 
 from tarot_lite.problems import BODY, Form, Problem
 from tarot_lite.suites.batch import TRACED, Outcome
+from tarot_lite.suites.trees import PARSING
 
 __all__ = ["Coverage", "measure", "reached_lines"]
 
@@ -49,7 +50,8 @@ def measure(problem: Problem, runs: Iterable[Outcome]) -> Coverage | None:
         return None
     parser = PythonParser(text=problem.program(problem.reference), filename=TRACED)
     try:
-        parser.parse_source()
+        with PARSING:
+            parser.parse_source()
     except CoverageException:
         return None
     own = _own_lines(problem)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, from_row
+from tarot_lite.suites import trees
 
 __all__ = ["from_any_row", "function_problem", "hub", "read"]
 
@@ -176,7 +177,7 @@ def _docstring_calls(statement: str) -> str:
 
 def _parses(text: str) -> bool:
     try:
-        ast.parse(text)
+        trees.module(text)
     except (SyntaxError, ValueError):
         return False
     return True
@@ -186,7 +187,7 @@ def _calls(text: str, names: set[str]) -> Iterator[tuple[str, str]]:
     """Literal calls in code, in order, with the literal that they are compared with ('' if there is none)."""
     if not _parses(text):
         return
-    tree = ast.parse(text)
+    tree = trees.module(text)
     results = {
         id(node.left): _constant(node.comparators[0])
         for node in ast.walk(tree)
