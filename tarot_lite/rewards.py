@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import random
 import re
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tarot_lite.curriculum import Policy
+from tarot_lite.curriculum import Group, Policy
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.sandbox import Sandbox, TestResult
@@ -131,6 +132,8 @@ class TierReward:
         Completions per prompt (``num_generations``).
     normalize
         Divide by the active weight (see `Policy.reward`).
+    gather
+        Joins a list with those of the other processes of the training; None: there are none.
     max_tokens
         Longest completion; one that reaches it counts as truncated.
     on_rollouts
@@ -147,7 +150,8 @@ class TierReward:
     count, as at progress 1.  Per batch these metrics are logged: ``tier/<tier>`` pass rate, ``signal/<tier>`` share
     of groups in which the tier tells completions apart, ``signal/reward`` the same for the reward in force,
     ``all_fail/<tier>`` share of groups in which no completion passes it (of ``reward``: earns anything),
-    ``part/<tier>`` mean reward that the tier gave, ``suite`` share that passes everything, ``truncated``, ``no_code``,
+    ``part/<tier>`` mean reward that the tier gave, ``paid/<tier>`` share of groups whose gradient came from the tier (one that
+    came from several is shared out by their prices), ``suite`` share that passes everything, ``truncated``, ``no_code``,
     ``code_length`` mean characters of the code, ``verdict/<verdict>``, ``phase``, ``seconds/scoring`` (time
     that the sandbox worked, whether anybody waited for it or not; of programs begun by `ahead`, their sum over its workers).
     """
@@ -162,6 +166,7 @@ class TierReward:
         normalize: bool = False,
         max_tokens: int | None = None,
         on_rollouts: Callable[[list[Rollout]], None] | None = None,
+        gather: Callable[[list[Any]], list[Any]] | None = None,
     ) -> None:
         self.__name__ = "tier_reward"  # TRL names its metrics after this
         self.problems = problems
@@ -172,6 +177,8 @@ class TierReward:
         self.normalize = normalize
         self.max_tokens = max_tokens
         self.on_rollouts = on_rollouts
+        self.gather = gather
+        self.state: dict[str, float] = {}  # what the policy has learnt; belongs into the training's checkpoints
         self._thread = ThreadPoolExecutor(1, "scoring")
         self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
         self._early = ThreadPoolExecutor(sandbox.workers, "scoring-early")
@@ -252,14 +259,16 @@ class TierReward:
         texts = [_text(completion) for completion in completions]
         judged = self._judged(texts, list(problem_id))
         codes, results = judged.codes, judged.results
-        rewards = [self.policy.reward(_passes(tests), progress, self.normalize) for tests in results]
+        passes = [_passes(tests) for tests in results]
+        paying = self._settle(passes, problem_id, step, progress)
+        rewards = [policy.reward(of, progress, self.normalize) for policy, of in zip(paying, passes, strict=True)]
         verdicts = [tier_verdicts(tests) for tests in results]
         lengths = [len(ids) for ids in completion_ids] if completion_ids is not None else [0] * len(texts)
         truncated = [self.max_tokens is not None and length >= self.max_tokens for length in lengths]
         if log_metric is not None:
             for name, value in self._metrics(verdicts, rewards, truncated, codes).items():
                 log_metric(name, value)
-            for name, value in self._parts(results, rewards, progress).items():
+            for name, value in self._parts(passes, paying, rewards, progress).items():
                 log_metric(name, value)
             log_metric("phase", float(self.policy.phase_at(progress)))
             log_metric("seconds/scoring", judged.seconds)
@@ -267,7 +276,34 @@ class TierReward:
             phase = self.policy.phase_at(progress)
             rows = zip(problem_id, texts, codes, verdicts, rewards, truncated, strict=True)
             self.on_rollouts([Rollout(step, progress, phase, *row) for row in rows])
+        if trainer_state is not None:
+            self._learn(passes, paying, progress)
         return rewards
+
+    def _groups(self, values: Sequence[Any]) -> list[Sequence[Any]]:
+        return [values[i : i + self.group_size] for i in range(0, len(values), self.group_size)]
+
+    def _settle(
+        self, passes: Sequence[Mapping[Tier, list[bool]]], problem_id: Sequence[str], step: int, progress: float
+    ) -> list[Policy]:
+        """What pays for each completion: the policy, or what its rule makes of the completion's group."""
+        paying: list[Policy] = []
+        for group, (name, *_) in zip(self._groups(passes), self._groups(problem_id), strict=True):
+            draw = random.Random(f"{step} {name}").random()
+            settled = self.policy.settle(Group.of(group, state=self.state, progress=progress, draw=draw))
+            paying += [settled] * len(group)
+        return paying
+
+    def _learn(self, passes: Sequence[Mapping[Tier, list[bool]]], paying: Sequence[Policy], progress: float) -> None:
+        """Show the policy the groups of all processes, in the same order everywhere."""
+        if self.policy.learn is None:
+            return
+        seen = [
+            (Group.of(group, progress=progress), dict(policy.weights) if policy.unit == "tier" else {})
+            for group, (policy, *_) in zip(self._groups(passes), self._groups(paying), strict=True)
+        ]
+        for group, prices in self.gather(seen) if self.gather is not None else seen:
+            self.state = dict(self.policy.learn(self.state, group, prices))
 
     def _problem(self, problem_id: str) -> Problem:
         try:
@@ -307,15 +343,30 @@ class TierReward:
         return metrics
 
     def _parts(
-        self, results: Sequence[Sequence[TestResult]], rewards: Sequence[float], progress: float
+        self,
+        passes: Sequence[Mapping[Tier, list[bool]]],
+        paying: Sequence[Policy],
+        rewards: Sequence[float],
+        progress: float,
     ) -> dict[str, float]:
-        """Mean reward that each tier alone gave; together they are the mean reward."""
-        parts = dict.fromkeys(Tier, 0.0)
-        for tests, reward in zip(results, rewards, strict=True):
-            alone = {tier: self.policy.reward({tier: of}, progress) for tier, of in _passes(tests).items()}
+        """``part/<tier>``, together the mean reward, and ``paid/<tier>``, together the share of groups with a gradient."""
+        parts, paid = dict.fromkeys(Tier, 0.0), dict.fromkeys(Tier, 0.0)
+        for of, policy, reward in zip(passes, paying, rewards, strict=True):
+            alone = {tier: policy.reward({tier: tests}, progress) for tier, tests in of.items()}
             for tier, value in alone.items():
                 parts[tier] += reward * value / sum(alone.values()) if value else 0.0
-        return {f"part/{tier.value}": value / len(results) for tier, value in parts.items()}
+        groups = list(zip(*map(self._groups, (passes, paying, rewards)), strict=True))
+        for of_group, (policy, *_), earned in groups:
+            told = (
+                [tier for tier in Group.of(of_group).mixed if tier in policy.at(progress)]
+                if len(set(earned)) > 1
+                else []
+            )
+            for tier in told:
+                paid[tier] += policy.weights[tier] / sum(policy.weights[other] for other in told) / len(groups)
+        return {f"part/{tier.value}": value / len(passes) for tier, value in parts.items()} | {
+            f"paid/{tier.value}": value for tier, value in paid.items()
+        }
 
 
 class FormatReward:

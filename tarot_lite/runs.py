@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite import __version__
+from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.settings import Settings, check_names, load_profile
 
 if TYPE_CHECKING:
@@ -330,7 +331,9 @@ def _asked(stage_name: str, settings: Settings) -> str:
     number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
     default = asdict(Settings())
     asked = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
-    return fingerprint(stage_name, {name: value for name, value in asked.items() if value != default[name]})
+    named = {name for name in (asked.get("policy"), *asked.get("policies", ())) if name not in (None, *PORTFOLIO)}
+    asked |= {name: get_policy(name).digest for name in named}  # a file or module of one's own may have changed
+    return fingerprint(stage_name, {name: value for name, value in asked.items() if value != default.get(name)})
 
 
 def _source(run_folder: str | Path, settings: Settings) -> Path:

@@ -22,7 +22,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from tarot_lite.curriculum import get_policy
+from tarot_lite.curriculum import get_policy, policy_key
 from tarot_lite.endpoints import split_address
 
 __all__ = ["Settings", "axis_names", "describe", "load_profile", "notebook_folder", "profile_names"]
@@ -165,9 +165,15 @@ class Settings:
     # training
     student: str | None = _option(None, "Student that notebook 04 trains; None: the last of the run's.", since=4)
     policy: str | None = _option(
-        None, "Curriculum that notebook 04 uses; None: chosen by the student's capability.", since=4
+        None,
+        "Curriculum that notebook 04 uses: a name, a YAML file or module:name; None: chosen by the student's capability.",
+        since=4,
     )
-    policies: list[str] = _option(["uni", "var_asce_rev", "flat"], "Curricula that notebook 05 compares.", since=5)
+    policies: list[str] = _option(
+        ["uni", "var_asce_rev", "flat"],
+        "Curricula that notebook 05 compares: names, YAML files or module:name.",
+        since=5,
+    )
     portfolio_students: list[str] = _option(
         [], "Students that notebook 05 trains under every curriculum of the portfolio, not `policies` alone.", since=5
     )
@@ -302,15 +308,18 @@ class Settings:
         object.__setattr__(self, "axes", _read_axes(self.axes))
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        object.__setattr__(self, "policies", [policy_key(name) for name in self.policies])
+        object.__setattr__(self, "policy", self.policy and policy_key(self.policy))
         for field_name, names in (
             ("policies", self.policies),
             ("policy", [] if self.policy is None else [self.policy]),
         ):
-            for name in names:
-                try:
-                    get_policy(name)
-                except ValueError as error:
-                    raise ValueError(f"parameter {field_name}: {error}") from None
+            try:
+                called = [get_policy(name).name for name in names]
+            except ValueError as error:
+                raise ValueError(f"parameter {field_name}: {error}") from None
+            if twice := [name for name in called if called.count(name) > 1]:
+                raise ValueError(f"parameter {field_name} has a policy called {twice[0]!r} twice; give each once")
         for field_name, values in (
             ("policies", self.policies),
             ("seeds", self.seeds),

@@ -10,9 +10,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tarot_lite import ablations
-from tarot_lite.curriculum import PORTFOLIO
+from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.figures import ablations as figures
-from tarot_lite.figures.style import POLICY_COLOURS
 
 MEASURES = ("basic", "intermediate", "complex", "edge", "suite")
 
@@ -60,7 +59,7 @@ def test_every_student_has_a_panel_and_every_curriculum_a_row(students: tuple[st
         to_hex(line.get_markerfacecolor()): line.get_xdata()[0] for line in panel.lines if line.get_marker() != "None"
     }
     told = gains[gains["student"] == students[-1]].set_index("policy")["gain"]
-    assert drawn == {POLICY_COLOURS[policy].lower(): pytest.approx(100 * told[policy]) for policy in PORTFOLIO}
+    assert drawn == {get_policy(policy).colour.lower(): pytest.approx(100 * told[policy]) for policy in PORTFOLIO}
 
 
 def test_curves_show_the_mean_over_seeds_with_the_curriculums_phases() -> None:

@@ -1,8 +1,11 @@
 """Rewards: the published reward's faults are absent here, each shown by running it."""
 
 import contextlib
+import dataclasses
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
 import psutil
@@ -222,3 +225,52 @@ def test_a_sandbox_that_breaks_on_a_program_begun_ahead_is_an_error():
         reward.begin([RIGHT], ["double"])
         with pytest.raises(SandboxError, match="gone"):
             reward([RIGHT], ["double"])
+
+
+def test_groups_are_priced_by_what_they_do_and_the_policy_learns_the_same_in_one_process_and_in_two(sandbox):
+    """Two groups a step: RIGHT and FAILS_EDGE differ in edge alone; PREFIX passes basic and edge alone."""
+    batch = [RIGHT, FAILS_EDGE, RIGHT, PREFIX]
+    other = dataclasses.replace(DOUBLE, problem_id="other")
+    ids = ["double", "double", "other", "other"]
+    steps = [SimpleNamespace(global_step=step, max_steps=4) for step in range(3)]
+
+    def scorer(policy, gather=None):
+        both = {"double": DOUBLE, "other": other}
+        return TierReward(both, get_policy(policy), sandbox, lambda problem, text: text, group_size=2, gather=gather)
+
+    logged = {}
+    assert scorer("frontier")(batch, ids, trainer_state=steps[0], log_metric=logged.__setitem__) == [1, 0, 1, 0]
+    assert [logged[f"paid/{tier}"] for tier in Tier] == [0, 0, 0.5, 0.5] and logged["signal/reward"] == 1
+    assert [logged[f"part/{tier}"] for tier in Tier] == [0, 0, 0.25, 0.25]
+    scorer("uni")(batch, ids, trainer_state=steps[1], log_metric=logged.__setitem__)  # basic and intermediate count
+    assert [logged[f"paid/{tier}"] for tier in Tier] == [0, 0.5, 0, 0] == [0, logged["signal/reward"], 0, 0]
+
+    for name in ("signal_weighted", "bandit"):
+        whole = scorer(name)
+        alone = [whole(batch, ids, trainer_state=step) for step in steps]
+        barrier, shared = threading.Barrier(2), {}
+
+        def gather(seen, rank, barrier=barrier, shared=shared):
+            shared[rank] = seen
+            barrier.wait(60)
+            joined = [*shared[0], *shared[1]]
+            barrier.wait(60)
+            return joined
+
+        halves = [scorer(name, partial(gather, rank=rank)) for rank in (0, 1)]
+        parts = [slice(0, 2), slice(2, 4)]
+        for step, expected in zip(steps, alone, strict=True):
+            with ThreadPoolExecutor(2) as pool:
+                runs = [
+                    pool.submit(half, batch[part], ids[part], trainer_state=step)
+                    for half, part in zip(halves, parts, strict=True)
+                ]
+                assert [value for run in runs for value in run.result(60)] == expected
+        assert halves[0].state == halves[1].state == whole.state != {}
+        resumed = scorer(name)
+        resumed.state = json.loads(json.dumps(whole.state))
+        last = SimpleNamespace(global_step=3, max_steps=4)
+        assert resumed(batch, ids, trainer_state=last) == whole(batch, ids, trainer_state=last)
+        measured = dict(whole.state)
+        whole(batch, ids)  # outside a training nothing is learnt
+        assert whole.state == measured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import nbformat
@@ -73,6 +74,8 @@ def test_a_policy_can_be_chosen_and_shows_what_its_tiers_are_worth(name: str) ->
     policy, shown = get_policy(name), dict(figures.choose_policy().sections)[name]
     assert policy.summary in shown
     worth = {"binary": "share of tests", "all_or_nothing": "1 if all pass"}
+    worth |= {name: "each group decides"} if policy.rule else {}
+    assert html.escape(policy.source) in shown
     assert all(f"<td>{worth.get(name, f'{policy.weights[tier]:.2f}')}</td>" in shown for tier in policy.at(0.9))
 
 

@@ -42,7 +42,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Name of the cell's run folder."""
-        parts = [self.student, self.policy, str(self.seed), self.variant.replace(" ", "-")]
+        parts = [self.student, get_policy(self.policy).name, str(self.seed), self.variant.replace(" ", "-")]
         return "-".join(part for part in parts if part)
 
     @property

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tarot_lite.curriculum import get_policy
-from tarot_lite.figures.style import POLICY_COLOURS, STUDENT_COLOURS, TIER_COLOURS, new_figure, note
+from tarot_lite.figures.style import STUDENT_COLOURS, TIER_COLOURS, new_figure, note
 from tarot_lite.problems import Tier
 
 __all__ = [
@@ -30,8 +30,9 @@ __all__ = [
 
 _SMOOTHING = 9  # steps
 _CLEAR, _NOISE = "#0072B2", "#999999"
-_ORDER = ("hard first", "easy to hard", "no schedule")
-_MARKS = {"hard first": "s", "easy to hard": "o", "no schedule": "D"}
+_ORDER = ("hard first", "easy to hard", "adaptive", "no schedule")
+_MARKS = {"hard first": "s", "easy to hard": "o", "adaptive": "^", "no schedule": "D"}
+_LINES = {"hard first": "-", "easy to hard": "--", "adaptive": "-.", "no schedule": ":"}
 _BINS = 10  # of the training, in the signal map
 
 
@@ -51,7 +52,7 @@ def gain_forest(gains: pd.DataFrame) -> Figure:
         for place, policy in enumerate(policies):
             if policy in rows.index:
                 row = rows.loc[policy]
-                colour = POLICY_COLOURS[policy]
+                colour = get_policy(policy).colour
                 plot.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=2.2)
                 mark = _MARKS[get_policy(policy).direction]
                 plot.plot(100 * row["gain"], place, mark, color=colour, markeredgecolor="black", markersize=6)
@@ -66,7 +67,7 @@ def gain_forest(gains: pd.DataFrame) -> Figure:
     _reach(panels[0])
     note(
         panels[0],
-        "held-out pass@1, whole suite; 95 % intervals; squares: hard first, circles: easy to hard, diamonds: no schedule",
+        "held-out pass@1, whole suite; 95 % intervals; □ hard first, ○ easy to hard, △ adaptive, ◇ no schedule",
     )
     return figure
 
@@ -150,8 +151,8 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
         part = histories[histories["student"] == student]
         for policy in _by_direction(part["policy"]):
             smooth = 100 * _smooth_by_seed(part[part["policy"] == policy], "suite")
-            colour = POLICY_COLOURS[policy]
-            style = {"hard first": "-", "easy to hard": "--", "no schedule": ":"}[get_policy(policy).direction]
+            colour = get_policy(policy).colour
+            style = _LINES[get_policy(policy).direction]
             plot.plot(smooth.mean(axis=1), color=colour, linestyle=style, linewidth=1.8, label=policy)
             if smooth.shape[1] > 1:
                 plot.fill_between(
@@ -163,7 +164,7 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
     _legend(figure, panels)
     note(
         panels[0],
-        "mean over seeds, band from the lowest to the highest; solid: hard first, dashed: easy to hard, dotted: no schedule",
+        "mean over seeds, band: lowest to highest; ── hard first, -- easy to hard, -· adaptive, ·· no schedule",
     )
     return figure
 
@@ -265,7 +266,7 @@ def code_length(lengths: pd.DataFrame) -> Figure:
                 part["characters_after"],
                 100 * part["passed_after"],
                 mark,
-                color=POLICY_COLOURS[policy],
+                color=get_policy(policy).colour,
                 markeredgecolor="white",
                 markersize=7,
                 label=policy,
@@ -296,11 +297,11 @@ def learning_speed(speed: pd.DataFrame) -> Figure:
                 continue
             row = rows.loc[policy]
             plot.plot(
-                [100 * row["low"], 100 * row["high"]], [place, place], color=POLICY_COLOURS[policy], linewidth=2.2
+                [100 * row["low"], 100 * row["high"]], [place, place], color=get_policy(policy).colour, linewidth=2.2
             )
             mark = _MARKS[get_policy(policy).direction]
             plot.plot(
-                100 * row["area"], place, mark, color=POLICY_COLOURS[policy], markeredgecolor="black", markersize=6
+                100 * row["area"], place, mark, color=get_policy(policy).colour, markeredgecolor="black", markersize=6
             )
             if math.isfinite(row["steps"]):
                 plot.annotate(
@@ -344,7 +345,7 @@ def _panels(
 
 
 def _by_direction(policies: Iterable[str]) -> list[str]:
-    """Each policy once, hard first above easy to hard above no schedule."""
+    """Each policy once, hard first above easy to hard above adaptive above no schedule."""
     return sorted(dict.fromkeys(policies), key=lambda policy: _ORDER.index(get_policy(policy).direction))
 
 

@@ -34,8 +34,9 @@ def timetable(policy: Policy) -> pd.DataFrame:
     ['–', '–', '0.35', '–']
     """
     ends = [*(phase.start for phase in policy.phases), 1.0]
+    worth = _WORTH[policy.unit] if policy.rule is None else "each group decides"
     rows = [
-        {tier.value: _WORTH[policy.unit].format(policy.weights[tier]) if tier in phase.tiers else "–" for tier in Tier}
+        {tier.value: worth.format(policy.weights[tier]) if tier in phase.tiers else "–" for tier in Tier}
         for phase in policy.phases
     ]
     stretches = [f"{100 * start:.0f}–{100 * end:.0f} %" for start, end in pairwise(ends)]
@@ -56,4 +57,8 @@ def choose_policy(names: Sequence[str] = tuple(PORTFOLIO)) -> Widget | Folded:
         If a name is not in the portfolio.
     """
     policies = {name: get_policy(name) for name in names}
-    return browse(policies, lambda policy: [policy.summary, timetable(policy)], "policy")
+    return browse(policies, lambda policy: [_about(policy), timetable(policy)], "policy")
+
+
+def _about(policy: Policy) -> str:
+    return policy.summary + (f" (source: {policy.source})" if policy.source else "")

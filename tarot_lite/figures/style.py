@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from tarot_lite.problems import Tier
 
-__all__ = ["POLICY_COLOURS", "STUDENT_COLOURS", "TIER_COLOURS", "legend_below", "new_figure", "note"]
+__all__ = ["STUDENT_COLOURS", "TIER_COLOURS", "legend_below", "new_figure", "note"]
 
 # Okabe-Ito, chosen to stay distinct in greyscale too.
 TIER_COLOURS: Mapping[Tier, str] = {
@@ -22,19 +22,6 @@ TIER_COLOURS: Mapping[Tier, str] = {
     Tier.EDGE: "#D55E00",
 }
 """Cool to warm, from easy to hard."""
-
-POLICY_COLOURS: Mapping[str, str] = {
-    "basic_only": "#56B4E9",
-    "complex_only": "#E69F00",
-    "edge_only": "#D55E00",
-    "uni": "#66C2A5",
-    "var": "#0072B2",
-    "var_asce_normal": "#009E73",
-    "var_asce_rev": "#CC79A7",
-    "binary": "#999999",
-    "flat": "#4D4D4D",
-    "all_or_nothing": "#8C564B",
-}
 
 STUDENT_COLOURS: Mapping[str, str] = {
     "weak": "#56B4E9",

@@ -10,13 +10,21 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.figures.style import TIER_COLOURS, legend_below, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = ["before_after", "curriculum_plan", "gradient_sources", "learning_curves", "signal_curves", "time_shares"]
+__all__ = [
+    "before_after",
+    "curriculum_plan",
+    "gradient_sources",
+    "learning_curves",
+    "paying_tiers",
+    "signal_curves",
+    "time_shares",
+]
 
 _SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
 
 
 def curriculum_plan(*policies: Policy) -> Figure:
-    """Draw policies as timetables: a bar where a tier is active, its weight written into it."""
+    """Draw policies as timetables: a bar where a tier is active, its weight written into it; pale where each group decides."""
     figure, axes = new_figure(3.3 * len(policies), 2.3, ncols=len(policies), sharey=True, squeeze=False)
     for plot, policy in zip(axes[0], policies, strict=True):
         ends = [phase.start for phase in policy.phases[1:]] + [1.0]
@@ -29,8 +37,10 @@ def curriculum_plan(*policies: Policy) -> Figure:
                     color=TIER_COLOURS[tier],
                     edgecolor="white",
                     height=0.8,
+                    alpha=1.0 if policy.rule is None else 0.45,
                 )
-                if phase.start == 0 or tier not in policy.at(phase.start - 1e-9):
+                first = phase.start == 0 or tier not in policy.at(phase.start - 1e-9)
+                if policy.rule is None and first:
                     plot.text(phase.start + 0.02, tier.rank, f"{policy.weights[tier]:g}", va="center", fontsize=9)
         plot.set(title=policy.name, xlim=(0, 1), yticks=range(4), yticklabels=[tier.value for tier in Tier])
         plot.set_xlabel("share of the training done")
@@ -79,6 +89,24 @@ def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     axes.set_title("Where a gradient comes from", pad=16)
     legend_below(axes, columns=5)
     note(axes, "a group whose completions all earn the same teaches GRPO nothing")
+    return figure
+
+
+def paying_tiers(history: pd.DataFrame) -> Figure:
+    """What the reward was, step by step: which tier paid in which share of the groups.
+
+    Parameters
+    ----------
+    history
+        `TrainingResult.history`.
+    """
+    figure, axes = new_figure(7.5, 3.4)
+    shares = [_smooth(history[f"paid/{tier.value}"]) for tier in Tier]
+    axes.stackplot(history["step"], *shares, colors=TIER_COLOURS.values(), labels=[tier.value for tier in Tier])
+    axes.set(xlabel="GRPO step", ylabel="share of the groups", ylim=(0, 1))
+    axes.set_title("Which tier paid")
+    legend_below(axes)
+    note(axes, "a group that several tiers told apart is shared out by their prices; white: no gradient")
     return figure
 
 

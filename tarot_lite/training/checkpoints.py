@@ -12,18 +12,23 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from tarot_lite import runs
+from tarot_lite.rewards import TierReward
 from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.identity import is_adapted
 
-__all__ = ["MarkComplete", "Start", "last_complete", "step_of", "take_over", "take_weights"]
+__all__ = ["MarkComplete", "Start", "last_complete", "learnt_by_policy", "step_of", "take_over", "take_weights"]
 
 _COMPLETE = "complete.json"
+_POLICY = "policy.json"
 _REFERENCE = "ref"  # TRL keeps the adapters of the start under this name, to measure the KL against
 
 
 class MarkComplete(TrainerCallback):
-    """Writes a marker last, so that a checkpoint cut short by a kill is never resumed from."""
+    """Writes a marker last, so that a checkpoint cut short by a kill is never resumed from; before it what the policy learnt."""
+
+    def __init__(self, reward: TierReward) -> None:
+        self.reward = reward
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """All processes have written their random state before the first one writes the marker."""
@@ -33,6 +38,7 @@ class MarkComplete(TrainerCallback):
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             # where there is a second set of adapters, the trainer would go on from that alone, and TRL makes it anew anyway
             shutil.rmtree(folder / _REFERENCE, ignore_errors=True)
+            runs.write_atomic(folder / _POLICY, json.dumps(self.reward.state))
             runs.write_atomic(folder / _COMPLETE, json.dumps({"step": state.global_step}))
 
 
@@ -81,6 +87,11 @@ def last_complete(checkpoints: Path, clean: bool = True) -> Path | None:
         elif clean:
             shutil.rmtree(folder)
     return whole[-1] if whole else None
+
+
+def learnt_by_policy(checkpoint: Path | None) -> dict[str, float]:
+    """What an adaptive policy had learnt when a checkpoint was written; nothing at the start."""
+    return (runs.read_json(checkpoint / _POLICY) or {}) if checkpoint else {}
 
 
 def take_over(checkpoint: Path, student: Student) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tarot_lite import runs
-from tarot_lite.curriculum import Policy
+from tarot_lite.curriculum import PORTFOLIO, Policy
 from tarot_lite.problems import Problem
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
@@ -65,6 +65,8 @@ def identity(
         "seed": seed,
         **{name: getattr(settings, name) for name in RECIPE},
     }
+    if policy.name not in PORTFOLIO:
+        found["policy of one's own"] = policy.digest
     if is_adapted(student.model):
         shape = student.model.peft_config["default"]
         targets = shape.target_modules

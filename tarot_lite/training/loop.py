@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from datasets import Dataset
 from huggingface_hub import HfApi
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -37,6 +38,7 @@ from tarot_lite.training.checkpoints import (
     Start,
     drop_reference,
     last_complete,
+    learnt_by_policy,
     step_of,
     take_over,
     take_weights,
@@ -185,6 +187,7 @@ def train(
         normalize=settings.normalize_reward,
         max_tokens=settings.max_completion_tokens,
         on_rollouts=recorder,
+        gather=gather_object if processes.num_processes > 1 else None,
     )
     scorers: list[Any] = [reward, FormatReward(*student.tags)] if settings.format_weight else [reward]
     start = Start(student.model)
@@ -195,7 +198,12 @@ def train(
     def attempt(batches: Batches) -> list[dict[str, Any]] | _NoRoom:
         checkpoint = last_complete(folder / "checkpoints", clean=False)
         done = step_of(checkpoint) if checkpoint else 0
-        callbacks: list[Any] = [MarkComplete(), Progress(f"GRPO {student.name} · {policy.name}"), Alarms(settings)]
+        reward.state = learnt_by_policy(checkpoint)
+        callbacks: list[Any] = [
+            MarkComplete(reward),
+            Progress(f"GRPO {student.name} · {policy.name}"),
+            Alarms(settings),
+        ]
         files: list[Lines] = [recorder]
         if processes.is_main_process:
             callbacks.append(WriteSignals(folder / "signals.jsonl", watch))
