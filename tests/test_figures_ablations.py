@@ -75,10 +75,11 @@ def test_curves_show_the_mean_over_seeds_with_the_curriculums_phases() -> None:
 
 
 def test_an_interval_across_zero_is_grey_and_a_clear_one_blue() -> None:
-    table = pd.DataFrame({"label": ["a", "b"], "estimate": [0.1, 0.1], "low": [0.05, -0.1], "high": [0.2, 0.3]})
+    table = pd.DataFrame({"label": ["a", "b", "c"], "estimate": 0.1, "low": [0.05, -0.1, 0.05], "high": 0.3})
+    table = table.assign(seeds=[3, 3, 2], by_seed=["+5.0 +9.0 +16.0", "-9.0 +9.0 +30.0", "+8.0 +12.0"])
     [axes] = figures.forest(table).axes
     dots = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [line.get_color() for line in dots] == ["#0072B2", "#999999"]
+    assert [line.get_color() for line in dots] == ["#0072B2", "#999999", "#999999"]
     assert axes.yaxis_inverted()  # the first row is the highest
 
 

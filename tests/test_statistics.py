@@ -10,12 +10,15 @@ from tarot_lite.statistics import (
     Interval,
     Spread,
     mean_interval,
+    paired,
     pass_at_k,
     permutation_p,
     rank_correlation,
     seeds_needed,
+    share_interval,
     spread,
     verdict_of,
+    wilson,
 )
 
 
@@ -49,6 +52,51 @@ def test_permutation_p_is_uniform_without_a_difference_and_small_with_one():
 def test_senseless_tables_are_refused(values):
     with pytest.raises(ValueError, match="values"):
         mean_interval(values)
+
+
+@pytest.mark.parametrize(("solved", "of"), [(0, 20), (3, 20), (10, 20), (20, 20), (1, 200)])
+def test_wilson_agrees_with_scipy(solved, of):
+    theirs = stats.binomtest(solved, of).proportion_ci(method="wilson")
+    ours = wilson(solved / of, of)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 0.25])
+@pytest.mark.parametrize("shape", [(6,), (1, 30), (2, 30), (5, 30)])
+def test_no_interval_has_width_zero_because_everything_agreed(value, shape):
+    found = mean_interval(np.full(shape, value))
+    assert -1 <= found.low <= found.estimate <= found.high <= 1 and found.high - found.low > 0.05
+    if len(shape) == 1 and value in (0.0, 1.0):
+        share = share_interval(np.full(shape, value))
+        assert share.high - share.low == pytest.approx(stats.binomtest(0, 6).proportion_ci(method="wilson").high)
+    alike = mean_interval([[0.0, 0.4, 0.2], [0.2, 0.0, 0.4], [0.4, 0.2, 0.0]])  # three seeds alike by chance
+    assert alike.low < 0.2 < alike.high
+
+
+def test_three_seeds_have_the_t_interval_over_seeds_where_problems_add_nothing():
+    by_seed = np.array([0.02, 0.08, 0.11])
+    found = paired(np.tile(by_seed[:, None], 40))
+    theirs = stats.ttest_1samp(by_seed, 0)
+    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(theirs.confidence_interval()))
+    assert found.p == pytest.approx(theirs.pvalue) and found.by_seed == pytest.approx(by_seed)
+    assert found.p_exact == 2 / 2**3 and found.basis == "t over 3 seeds and 40 problems"
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "one seed: undecided"), (2, "two seeds: undecided"), (3, "holds")])
+def test_no_verdict_on_a_curriculum_with_fewer_than_three_seeds(seeds, said):
+    found = paired(np.random.default_rng(0).normal(0.3, 0.01, (seeds, 50)))
+    assert found.interval.low > 0.2 and verdict_of(found.interval, seeds=seeds) == said
+    assert verdict_of(-found.interval, seeds=seeds) == said.replace("holds", "does not hold")
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_equal_policies_are_told_apart_in_one_study_of_twenty(seeds):
+    """Seeds, problems and their interplay are all random; 500 studies here, 1,000 in benchmarks/seeds.py."""
+    rng = np.random.default_rng(seeds)
+    studies = [paired(table_of(rng, Spread(0.04, 0.12, 0.3), seeds, 100)) for _ in range(500)]
+    missed = np.mean([found.interval.excludes_zero for found in studies])
+    assert 0.02 <= missed <= 0.09
+    assert [found.interval.excludes_zero for found in studies] == [found.p < 0.05 for found in studies]
 
 
 def test_verdicts_say_undecided_inside_the_noise():

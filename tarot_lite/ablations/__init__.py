@@ -5,17 +5,30 @@ notebook 04 in a run folder of its own; cells share their parent run's students,
 never run again, and a cell that fails is reported with its traceback while the others go on.
 
 `cells` says which there are, `plan` what they cost, `engine` runs them on `executors` (this machine or a Dask cluster),
-`collect` reads what they left, `analysis` and `study` compare the curricula, `variants` the further axes, `lengths` the code.
+`collect` reads what they left, `study` compares the curricula and the other settings, `claims` gives the verdicts.
 """
 
-from tarot_lite.ablations.analysis import claims, contrast, contrasts, gains, summary_text
 from tarot_lite.ablations.cells import Cell, grid
+from tarot_lite.ablations.claims import claims, length_claims, summary_text
 from tarot_lite.ablations.collect import collect_heldout, collect_histories, collect_lengths
-from tarot_lite.ablations.engine import STAGE, Outcome, run_cells
-from tarot_lite.ablations.lengths import length_claims, length_correlation
+from tarot_lite.ablations.engine import STAGE, Outcome, require_finished, run_cells
 from tarot_lite.ablations.plan import Plan, plan
-from tarot_lite.ablations.study import MEASURES, capability_law, correlation, learning_speed, power, stability
-from tarot_lite.ablations.variants import base_variant, of_base, order_by_variant, variant_contrasts
+from tarot_lite.ablations.study import (
+    MEASURES,
+    base_variant,
+    capability_law,
+    contrast,
+    contrasts,
+    correlation,
+    gains,
+    learning_speed,
+    length_correlation,
+    of_base,
+    order_by_variant,
+    power,
+    stability,
+    variant_contrasts,
+)
 
 __all__ = [
     "MEASURES",
@@ -41,6 +54,7 @@ __all__ = [
     "order_by_variant",
     "plan",
     "power",
+    "require_finished",
     "run_cells",
     "stability",
     "summary_text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -11,6 +11,9 @@ import pandas as pd
 
 from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.engine import STAGE
+
+_NAMES = ("student", "policy", "seed", "variant")
+_WHEN = ("before", "after")
 
 __all__ = ["collect_heldout", "collect_histories", "collect_lengths"]
 
@@ -24,12 +27,12 @@ def collect_heldout(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
         ``student``, ``policy``, ``seed``, ``variant`` (see `Cell.variant`), ``problem_id``, ``measure`` (a tier or
         ``suite``), ``before`` and ``after``: share of the samples that passed, in [0, 1].  Empty if no cell is finished.
     """
-    return _collect(parent, cells, "heldout_problems.csv")
+    return _collect(parent, cells, "heldout_problems.csv", ["problem_id", "measure", "before", "after"])
 
 
 def collect_histories(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
     """Training histories of the finished cells, one row per cell and step (see `training.TrainingResult.history`)."""
-    return _collect(parent, cells, "history.csv")
+    return _collect(parent, cells, "history.csv", ["step", "progress", "suite", "signal/reward"])
 
 
 def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
@@ -53,7 +56,9 @@ def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
         row = dict(zip(("characters_before", "passed_before"), before[cell.student], strict=True))
         row |= dict(zip(("characters_after", "passed_after"), _length_and_success(end), strict=True))
         rows.append(_names(cell) | row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        rows, columns=[*_NAMES, *(f"{what}_{when}" for when in _WHEN for what in ("characters", "passed"))]
+    )
 
 
 def _length_and_success(rollouts: Path) -> tuple[float, float]:
@@ -73,11 +78,11 @@ def _names(cell: Cell) -> dict[str, str | int]:
     return {"student": cell.student, "policy": cell.policy, "seed": cell.seed, "variant": cell.variant}
 
 
-def _collect(parent: Path, cells: Iterable[Cell], file: str) -> pd.DataFrame:
+def _collect(parent: Path, cells: Iterable[Cell], file: str, columns: Sequence[str]) -> pd.DataFrame:
     folders = {cell: _folder(parent, cell) for cell in cells}
     frames = [
         pd.read_csv(folder / file).assign(**_names(cell))
         for cell, folder in folders.items()
         if (folder / "done.json").exists()
     ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, *_NAMES])

@@ -18,7 +18,7 @@ from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.executors import open_executor
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 
-__all__ = ["STAGE", "Outcome", "run_cells", "state_of"]
+__all__ = ["STAGE", "Outcome", "require_finished", "run_cells", "state_of"]
 
 STAGE = "04_curriculum_grpo"
 """The stage that a cell runs."""
@@ -101,6 +101,19 @@ def run_cells(
             if on_outcome is not None:
                 on_outcome(outcome)
     return [outcomes[cell] for cell in cells]
+
+
+def require_finished(outcomes: Sequence[Outcome]) -> None:
+    """Raise with the first failure if not one cell is finished: there is nothing to compare then.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the cell that failed first, and its error.
+    """
+    if outcomes and all(outcome.status == "failed" for outcome in outcomes):
+        first = outcomes[0]
+        raise RuntimeError(f"all {len(outcomes)} trainings failed; the first, {first.cell.name}:\n{first.error}")
 
 
 def state_of(cell: Cell, settings: Settings, parent: Path) -> str:

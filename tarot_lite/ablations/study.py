@@ -1,39 +1,253 @@
-"""What a grid says beyond who won: how fast, how steadily, how sure, and whether capability foretells the best curriculum.
+"""What a grid says: gains, differences between curricula and settings, how fast, how steadily, how sure.
 
 Tables in, tables out.  ``heldout`` is the table of `ablations.collect_heldout`, ``histories`` that of
-`ablations.collect_histories`; shares are in [0, 1], differences in [-1, 1].
+`ablations.collect_histories`; shares are in [0, 1], differences in [-1, 1].  Every difference has the columns of
+`statistics.Paired`: ``seeds``, ``low``, ``high``, ``p``, ``p_exact``, ``by_seed`` (points) and ``basis``.  A table that can be
+empty keeps its columns.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
-from tarot_lite.statistics import Interval, mean_interval, permutation_p, rank_correlation, seeds_needed, spread
+from tarot_lite.statistics import (
+    Interval,
+    Paired,
+    bootstrap,
+    holm,
+    mean_interval,
+    paired,
+    rank_correlation,
+    resampled_means,
+    seeds_needed,
+    spread,
+)
 
 __all__ = [
     "MEASURES",
+    "base_variant",
     "capability_law",
     "capability_of",
+    "compared",
+    "contrast",
+    "contrasts",
     "correlation",
+    "gains",
     "hard_minus_easy",
     "learning_speed",
+    "length_correlation",
+    "of_base",
+    "order_by_variant",
     "power",
     "stability",
+    "variant_contrasts",
 ]
 
 MEASURES = {"suite": "whole suite", "tiers": "mean of the tiers"}
 """What a contrast is about.  Few programs of a weak student pass everything, whatever it was taught: only the mean of the
 four tiers can show what such a student gained."""
 
+_TIERS = [tier.value for tier in Tier]
+_NOISE = ["low", "high", "p", "p_exact", "by_seed", "basis"]
 _SMOOTHING = 9  # steps
 _LAST = 10  # steps
+_FEWEST = 8  # trainings for a correlation; with fewer the interval says nothing
+
+
+def gains(heldout: pd.DataFrame, measure: str = "suite") -> pd.DataFrame:
+    """Gain in held-out pass@1 per student and policy, paired by problem.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student``, ``policy``, ``seeds``, ``before``, ``after``, ``gain`` and the columns of its noise.
+    """
+    rows = []
+    of_measure = _of_measure(heldout, measure)
+    for (student, policy), part in of_measure.groupby(["student", "policy"], sort=False):
+        found = paired(_table(part.assign(gain=part["after"] - part["before"]), "gain"))
+        means = {"before": part["before"].mean(), "after": part["after"].mean()}
+        rows.append({"student": student, "policy": policy} | means | found.columns("gain"))
+    return _frame(rows, ["student", "policy", "seeds", "before", "after", "gain", *_NOISE])
+
+
+def contrast(heldout: pd.DataFrame, student: str, first: str, second: str, measure: str = "suite") -> Paired | None:
+    """How much better `student` is after `first` than after `second`, paired by problem and seed.
+
+    None if no seed was finished under both.
+    """
+    rows = _of_measure(heldout[heldout["student"] == student], measure)
+    return _difference(*(rows[rows["policy"] == policy] for policy in (first, second)))
+
+
+def compared(policies: Iterable[str], baseline: str = "flat") -> list[tuple[str, str]]:
+    """Pairs of curricula that are compared: hard first with easy to hard, and everything with the baseline.
+
+    Without the baseline among them, all pairs.  Few comparisons leave more power after the correction for their number.
+
+    Examples
+    --------
+    >>> compared(["uni", "var", "var_asce_rev", "flat"])[:2]
+    [('var_asce_rev', 'flat'), ('var_asce_rev', 'uni')]
+    """
+    ways = {name: get_policy(name).direction for name in policies}
+    order = ("hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
+    pairs = list(itertools.combinations(sorted(ways, key=lambda name: (order.index(ways[name]), name != baseline)), 2))
+    if baseline not in ways:
+        return pairs
+    return [
+        (first, second)
+        for first, second in pairs
+        if baseline in (first, second) or (ways[first], ways[second]) == ("hard first", "easy to hard")
+    ]
+
+
+def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
+    """Differences between the curricula (`compared`) of every student, paired by problem and seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student``, ``first``, ``second``, ``label``, ``seeds``, ``estimate`` and the columns of its noise, and ``p_holm``:
+        ``p`` corrected for the number of comparisons (Holm).
+    """
+    rows = []
+    for student in dict.fromkeys(heldout["student"]):
+        for first, second in compared(dict.fromkeys(heldout.loc[heldout["student"] == student, "policy"])):
+            if (found := contrast(heldout, student, first, second)) is not None:
+                names = {"student": student, "first": first, "second": second}
+                rows.append(names | {"label": f"{student}: {first} − {second}"} | found.columns())
+    return _with_holm(rows, ["student", "first", "second", "label", "seeds", "estimate"])
+
+
+def hard_minus_easy(heldout: pd.DataFrame, student: str, measure: str = "suite") -> pd.DataFrame:
+    """The paper's contrast: held-out pass@1 after the hard-first curricula minus that after the easy-to-hard ones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Seeds x problems, averaged over the curricula of either kind; only what both kinds finished.  Empty if one of the
+        kinds was not trained.
+    """
+    rows = _of_measure(heldout[heldout["student"] == student], measure)
+    kinds = rows["policy"].map(lambda name: get_policy(name).direction)
+    hard, easy = (_table(rows[kinds == kind], "after") for kind in ("hard first", "easy to hard"))
+    return (hard - easy).dropna(how="all").dropna(axis=1)
+
+
+def capability_of(heldout: pd.DataFrame) -> pd.Series[float]:
+    """Capability before training by student, from the least to the most: mean held-out pass@1 over the four tiers."""
+    return _of_measure(heldout, "tiers").groupby("student")["before"].mean().sort_values()
+
+
+def capability_law(heldout: pd.DataFrame, measures: Iterable[str] = MEASURES) -> pd.DataFrame:
+    """The contrast of every student beside its capability before training.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measure`` and its ``label`` (see `MEASURES`), ``student``, ``capability`` (mean held-out pass@1 over the four
+        tiers, untrained), ``seeds``, ``contrast`` (hard first minus easy to hard) and the columns of its noise; within a
+        measure, students in order of capability.
+    """
+    rows = []
+    for measure, (student, capability) in itertools.product(measures, capability_of(heldout).items()):
+        difference = hard_minus_easy(heldout, str(student), measure)
+        if not difference.empty:
+            names = {"measure": measure, "label": MEASURES[measure], "student": student, "capability": capability}
+            rows.append(names | paired(difference).columns("contrast"))
+    return _frame(rows, ["measure", "label", "student", "capability", "seeds", "contrast", *_NOISE])
+
+
+def correlation(
+    heldout: pd.DataFrame, measure: str = "suite", resamples: int = 2000
+) -> tuple[Interval, float, int] | None:
+    """Does capability foretell the contrast?  Spearman's rank correlation over three to nine students.
+
+    Returns
+    -------
+    tuple or None
+        Correlation in [-1, 1] with its 95 % interval (bootstrap over training seeds and problems; the students are not
+        drawn again, so it is about these students), the exact permutation p-value, and the fewest seeds of a student;
+        None with too few students, or if the contrast is the same for all of them.
+    """
+    law = capability_law(heldout, [measure])
+    if not 3 <= len(law) <= 9:
+        return None
+    rho, p = rank_correlation(law["capability"], law["contrast"])
+    if not math.isfinite(rho):
+        return None
+    tables = [hard_minus_easy(heldout, student, measure).to_numpy() for student in law["student"]]
+    means = pd.DataFrame([resampled_means(table, seed, resamples) for seed, table in enumerate(tables)])
+    drawn = means.corrwith(law["capability"], method="spearman")
+    low, high = np.nanquantile(drawn.round(12), [0.025, 0.975])
+    return Interval(rho, float(low), float(high)), p, int(law["seeds"].min())
+
+
+def base_variant(table: pd.DataFrame) -> str:
+    """The variant that the others are compared with: the run's own settings, else the first of the grid.
+
+    Examples
+    --------
+    >>> base_variant(pd.DataFrame({"variant": ["beta=0.0", ""]}))
+    ''
+    """
+    variants = list(dict.fromkeys(table["variant"]))
+    return "" if "" in variants or not variants else variants[0]
+
+
+def of_base(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the base variant alone: the plain grid of students x policies x seeds."""
+    return table[table["variant"] == base_variant(table)]
+
+
+def variant_contrasts(heldout: pd.DataFrame, measure: str = "suite") -> pd.DataFrame:
+    """Every variant against the base, student by student and policy by policy, paired by problem and seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student``, ``policy``, ``variant``, ``label``, ``seeds``, ``estimate`` (variant minus base) and the columns of
+        its noise, and ``p_holm``.  Without rows if the grid has no further axes.
+    """
+    base = base_variant(heldout)
+    rows = []
+    for (student, policy), part in _of_measure(heldout, measure).groupby(["student", "policy"], sort=False):
+        for variant in [name for name in dict.fromkeys(part["variant"]) if name != base]:
+            found = _difference(part[part["variant"] == variant], part[part["variant"] == base])
+            if found is not None:
+                names = {"student": student, "policy": policy, "variant": variant}
+                rows.append(names | {"label": f"{student}, {policy}: {variant}"} | found.columns())
+    return _with_holm(rows, ["student", "policy", "variant", "label", "seeds", "estimate"])
+
+
+def order_by_variant(heldout: pd.DataFrame) -> pd.DataFrame:
+    """Hard first minus easy to hard under every variant: on which settings does it depend who gains from which order?
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `capability_law`, with ``variant`` in front, a ``label`` that names student and variant, ``estimate`` instead of
+        ``contrast``, and ``p_holm``, corrected for the number of rows.  Without rows if the grid has no further axes.
+    """
+    base = base_variant(heldout)
+    names = [base, *(name for name in dict.fromkeys(heldout["variant"]) if name != base)]
+    rows: list[dict[str, Any]] = []
+    for name in names if len(names) > 1 else ():
+        law = capability_law(heldout[heldout["variant"] == name]).rename(columns={"contrast": "estimate"})
+        for row in law.to_dict("records"):
+            shown = name or "own settings"
+            rows.append({"variant": shown} | row | {"label": f"{row['student']}, {shown}: {row['label']}"})
+    rows.sort(key=lambda row: (row["measure"], row["capability"]))
+    return _with_holm(rows, ["variant", "measure", "label", "student", "capability", "seeds", "estimate"])
 
 
 def learning_speed(histories: pd.DataFrame, target: float = 0.3) -> pd.DataFrame:
@@ -65,17 +279,19 @@ def learning_speed(histories: pd.DataFrame, target: float = 0.3) -> pd.DataFrame
         areas, steps = [], []
         for _, run in part.groupby("seed"):
             curve = run.sort_values("step").set_index("step")["suite"]
-            areas.append(curve.mean())
+            areas.append([curve.mean()])
             smooth = curve.rolling(_SMOOTHING, min_periods=_SMOOTHING, center=True).mean()
             there = smooth.index[smooth >= target]
             steps.append(there[0] if len(there) else math.inf)
         area, median = mean_interval(areas), float(np.median(steps))
+        low, high = (
+            (max(0.0, area.low), area.high) if len(areas) > 1 else (math.nan, math.nan)
+        )  # of one there is no spread
         rows.append(
-            {"student": student, "policy": policy, "seeds": len(areas)}
-            | {"area": area.estimate, "low": area.low, "high": area.high}
+            {"student": student, "policy": policy, "seeds": len(areas), "area": area.estimate, "low": low, "high": high}
             | {"reached": float(np.isfinite(steps).mean()), "steps": median if math.isfinite(median) else math.nan}
         )
-    return pd.DataFrame(rows)
+    return _frame(rows, ["student", "policy", "seeds", "area", "low", "high", "reached", "steps"])
 
 
 def stability(heldout: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +304,7 @@ def stability(heldout: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
         not a number with one seed), ``no_signal`` (share of GRPO groups whose rewards were all alike), ``kl`` (to the
         untrained student, mean of the last ten steps; not a number if ``beta`` was 0).
     """
-    suite = heldout[heldout["measure"] == "suite"].groupby(["student", "policy", "seed"])["after"].mean()
+    suite = _of_measure(heldout, "suite").groupby(["student", "policy", "seed"])["after"].mean()
     rows = []
     for (student, policy), part in histories.groupby(["student", "policy"], sort=False):
         after = suite.loc[(student, policy)]
@@ -98,112 +314,10 @@ def stability(heldout: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
             | {"no_signal": 1 - part["signal/reward"].mean()}
             | {"kl": last["kl"].mean() if "kl" in last else math.nan}
         )
-    return pd.DataFrame(rows)
+    return _frame(rows, ["student", "policy", "seeds", "after_sd", "no_signal", "kl"])
 
 
-def hard_minus_easy(heldout: pd.DataFrame, student: str, measure: str = "suite") -> pd.DataFrame:
-    """The paper's contrast: held-out pass@1 after the hard-first curricula minus that after the easy-to-hard ones.
-
-    Parameters
-    ----------
-    heldout, student
-        Table of `ablations.collect_heldout`, and whose rows count.
-    measure
-        One of `MEASURES`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Seeds x problems, averaged over the curricula of either kind; only what both kinds finished.  Empty if one of the
-        kinds was not trained.
-    """
-    measures = [tier.value for tier in Tier] if measure == "tiers" else [measure]
-    rows = heldout[(heldout["student"] == student) & heldout["measure"].isin(measures)]
-    kinds = rows["policy"].map(lambda name: get_policy(name).direction)
-    hard, easy = (
-        rows[kinds == kind].pivot_table("after", "seed", "problem_id", sort=False)
-        for kind in ("hard first", "easy to hard")
-    )
-    return (hard - easy).dropna(how="all").dropna(axis=1)
-
-
-def capability_of(heldout: pd.DataFrame) -> pd.Series[float]:
-    """Capability before training by student, from the least to the most: mean held-out pass@1 over the four tiers."""
-    tiers = heldout[heldout["measure"].isin([tier.value for tier in Tier])]
-    return tiers.groupby("student")["before"].mean().sort_values()
-
-
-def capability_law(heldout: pd.DataFrame, measures: Iterable[str] = MEASURES) -> pd.DataFrame:
-    """The contrast of every student beside its capability before training.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``measure`` and its ``label`` (see `MEASURES`), ``student``, ``capability`` (mean held-out pass@1 over the four
-        tiers, untrained), ``seeds``, ``contrast`` (hard first minus easy to hard) with ``low``, ``high`` and the
-        permutation ``p``; within a measure, students in order of capability.
-    """
-    rows = []
-    for measure, (student, capability) in itertools.product(measures, capability_of(heldout).items()):
-        difference = hard_minus_easy(heldout, str(student), measure)
-        if difference.empty:
-            continue
-        found, p = mean_interval(difference.to_numpy()), permutation_p(difference.to_numpy())
-        rows.append(
-            {
-                "measure": measure,
-                "label": MEASURES[measure],
-                "student": student,
-                "capability": capability,
-                "seeds": len(difference),
-            }
-            | {"contrast": found.estimate, "low": found.low, "high": found.high, "p": p}
-        )
-    columns = ["measure", "label", "student", "capability", "seeds", "contrast", "low", "high", "p"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def correlation(
-    heldout: pd.DataFrame, measure: str = "suite", resamples: int = 2000, seed: int = 0
-) -> tuple[Interval, float] | None:
-    """Does capability foretell the contrast?  Spearman's rank correlation over students.
-
-    Parameters
-    ----------
-    heldout
-        Of three to nine students that were trained under both kinds of schedule.
-    measure
-        One of `MEASURES`.
-    resamples, seed
-        Of the bootstrap over training seeds and problems; the students themselves are not drawn again, so the interval
-        is about these students.
-
-    Returns
-    -------
-    tuple or None
-        Correlation in [-1, 1] with its 95 % interval, and the exact permutation p-value; None with too few students, or
-        if the contrast is the same for all of them.
-    """
-    law = capability_law(heldout, [measure])
-    if not 3 <= len(law) <= 9:
-        return None
-    rho, p = rank_correlation(law["capability"], law["contrast"])
-    if not math.isfinite(rho):
-        return None
-    rng = np.random.default_rng(seed)
-    differences = [hard_minus_easy(heldout, student, measure).to_numpy() for student in law["student"]]
-    drawn = []
-    for _ in range(resamples):
-        means = []
-        for table in differences:
-            rows, columns = (rng.integers(size, size=size) for size in table.shape)
-            means.append(table[np.ix_(rows, columns)].mean())
-        drawn.append(rank_correlation(law["capability"], means)[0])
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Interval(rho, float(low), float(high)), p
-
-
-def power(heldout: pd.DataFrame, differences: Iterable[float] = (0.05, 0.10)) -> pd.DataFrame:
+def power(heldout: pd.DataFrame, differences: Sequence[float] = (0.05, 0.10)) -> pd.DataFrame:
     """How many seeds it takes to see a difference between hard-first and easy-to-hard, by the spread found here.
 
     Parameters
@@ -215,21 +329,89 @@ def power(heldout: pd.DataFrame, differences: Iterable[float] = (0.05, 0.10)) ->
     -------
     pandas.DataFrame
         ``student``, ``seeds`` and ``problems`` of this study, ``sd_seeds``, ``sd_problems``, ``sd_rest`` (shares), and one
-        column ``seeds for <n> points`` each: a number, or "more problems" if no number of seeds is enough.  Empty with
-        one seed.
+        column ``seeds for <n> points`` each: a number, or "more problems" if no number of seeds is enough.  Without rows
+        if there is one seed.
     """
     rows = []
     for student in dict.fromkeys(heldout["student"]):
         table = hard_minus_easy(heldout, student)
-        if len(table) < 2:
+        if min(table.shape) < 2:
             continue
         of, problems = spread(table.to_numpy()), table.shape[1]
-        needed = {
-            f"seeds for {100 * d:.0f} points": seeds_needed(of, problems, d) or "more problems" for d in differences
-        }
+        needed = {_points(d): seeds_needed(of, problems, d) or "more problems" for d in differences}
         rows.append(
             {"student": student, "seeds": len(table), "problems": problems}
-            | {"sd_seeds": of.seeds, "sd_problems": of.problems, "sd_rest": of.rest}
+            | {f"sd_{part}": round(getattr(of, part), 4) for part in ("seeds", "problems", "rest")}
             | needed
         )
-    return pd.DataFrame(rows)
+    columns = ["student", "seeds", "problems", "sd_seeds", "sd_problems", "sd_rest", *map(_points, differences)]
+    return _frame(rows, columns)
+
+
+def length_correlation(lengths: pd.DataFrame) -> Interval | None:
+    """Rank correlation of program length and whole-suite pass rate over trainings, within students.
+
+    Ranks are taken student by student, so that a student which writes both better and shorter programs than another
+    does not count.
+
+    Parameters
+    ----------
+    lengths
+        As `ablations.collect_lengths` returns.
+
+    Returns
+    -------
+    Interval or None
+        In [-1, 1] with its 95 % interval, trainings drawn again; None with fewer than eight, or if all are alike.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"student": "a", "characters_after": range(9), "passed_after": range(9, 0, -1)})
+    >>> length_correlation(table).estimate
+    -1.0
+    """
+    if len(lengths) < _FEWEST:
+        return None
+    groups = lengths.groupby("student")
+    ranks = [
+        groups[column].rank() - groups[column].rank().groupby(lengths["student"]).transform("mean")
+        for column in ("characters_after", "passed_after")
+    ]
+    if any(np.ptp(values) == 0 for values in ranks):
+        return None
+
+    def correlation(x: Any, y: Any, axis: int = -1) -> Any:
+        return (x * y).sum(axis=axis) / np.sqrt((x**2).sum(axis=axis) * (y**2).sum(axis=axis))
+
+    return Interval(round(float(correlation(ranks[0], ranks[1], axis=0)), 12), *bootstrap(correlation, *ranks))
+
+
+# ---------------------------------------------------------------------------------------------------------- helpers
+
+
+def _of_measure(heldout: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return heldout[heldout["measure"].isin(_TIERS if measure == "tiers" else [measure])]
+
+
+def _table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Seeds x problems, the mean over whatever else there is."""
+    return rows.pivot_table(column, "seed", "problem_id", sort=False)
+
+
+def _difference(first: pd.DataFrame, second: pd.DataFrame) -> Paired | None:
+    """Of the seeds and problems of both; None if there is none."""
+    found = (_table(first, "after") - _table(second, "after")).dropna(how="all").dropna(axis=1)
+    return None if found.empty else paired(found)
+
+
+def _frame(rows: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _with_holm(rows: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    table = _frame(rows, [*columns, *_NOISE])
+    return table.assign(p_holm=holm(table["p"].to_numpy()))
+
+
+def _points(difference: float) -> str:
+    return f"seeds for {100 * difference:.0f} points"

@@ -16,7 +16,7 @@ from tarot_lite.benchmarks.sources import Source
 from tarot_lite.benchmarks.tasks import BenchmarkError
 from tarot_lite.judging import Verdict
 from tarot_lite.runs import write_atomic
-from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutation_p, verdict_of
+from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutation_p, share_interval, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ class Report:
         return _counts(self.results)
 
     def pass_at(self, k: int = 1, base: bool = False) -> Interval:
-        """Mean pass@k over the tasks that have at least `k` samples, with a 95 % bootstrap interval over tasks.
+        """Mean pass@k over the tasks that have at least `k` samples, with its 95 % interval over tasks.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Report:
         BenchmarkError
             If no task has `k` samples, or `base` is asked of a benchmark without.
         """
-        return mean_interval(list(self.per_task(k, base).values()))
+        return share_interval(list(self.per_task(k, base).values()))
 
     def per_task(self, k: int = 1, base: bool = False) -> dict[str, float]:
         """Unbiased pass@k of every task with at least `k` samples (Chen et al. 2021)."""
@@ -170,7 +170,7 @@ class Report:
             raise BenchmarkError(f"{self.benchmark}: its tasks have no {tag!r}; leave that breakdown out")
         rows = []
         for label in sorted(values):
-            row = self._row("pass@1", mean_interval(values[label]))
+            row = self._row("pass@1", share_interval(values[label]))
             head = {"benchmark": row["benchmark"], "student": row["student"], tag: label}
             rows.append({**head, **row, "tasks": len(values[label]), "samples": samples[label]})
         return _frame(rows)

@@ -11,12 +11,12 @@ from tarot_lite.capability.choice import Choice
 from tarot_lite.capability.choosers import pilot, signal, signal_of_phases, threshold
 from tarot_lite.capability.choosing import choose, report
 from tarot_lite.capability.comparison import Comparison, compare, ladder
-from tarot_lite.capability.estimators import binary_signal, bootstrap, wilson
+from tarot_lite.capability.estimators import binary_signal
 from tarot_lite.capability.hindsight import agreement, oracle
 from tarot_lite.capability.probing import estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
 from tarot_lite.capability.rollouts import ProbeError
-from tarot_lite.statistics import pass_at_k
+from tarot_lite.statistics import pass_at_k, share_interval
 
 __all__ = [
     "MEASURES",
@@ -26,7 +26,6 @@ __all__ = [
     "Profile",
     "agreement",
     "binary_signal",
-    "bootstrap",
     "choose",
     "compare",
     "estimate",
@@ -36,8 +35,8 @@ __all__ = [
     "pilot",
     "report",
     "rescore",
+    "share_interval",
     "signal",
     "signal_of_phases",
     "threshold",
-    "wilson",
 ]

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from tarot_lite.capability.choice import Choice, best
-from tarot_lite.capability.estimators import bootstrap, group_signal
+from tarot_lite.capability.estimators import group_signal
 from tarot_lite.capability.profile import Profile
 from tarot_lite.curriculum import Policy, get_policy
 from tarot_lite.problems import Tier
+from tarot_lite.statistics import share_interval
 
 __all__ = ["DEFAULT_POLICIES", "pilot", "signal", "signal_of_phases", "threshold"]
 
@@ -91,7 +92,7 @@ def signal_of_phases(
         ends = [*(phase.start for phase in policy.phases[1:]), 1.0]
         for number, (phase, end) in enumerate(zip(policy.phases, ends, strict=True)):
             groups = np.array([group_signal(rewards, group_size) for rewards in _rewards(profile, policy, phase.start)])
-            share = bootstrap(groups[:, 0], seed=seed)
+            share = share_interval(groups[:, 0], seed=seed)
             rows.append(
                 {
                     "policy": policy.name,

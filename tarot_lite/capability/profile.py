@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tarot_lite.capability.estimators import bootstrap
 from tarot_lite.capability.rollouts import Sample, Score
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.rewards import FormatReward
-from tarot_lite.statistics import Interval, pass_at_k
+from tarot_lite.statistics import Interval, pass_at_k, share_interval
 
 __all__ = ["MEASURES", "SUITE", "Profile", "outcomes_of"]
 
@@ -99,13 +98,13 @@ class Profile:
         Not a number, from 0 to 1, if no problem has the tier.
         """
         values = self.per_problem(measure, k)
-        return bootstrap(values.to_numpy(), seed=self.seed) if len(values) else Interval(float("nan"), 0.0, 1.0)
+        return share_interval(values.to_numpy(), seed=self.seed) if len(values) else Interval(float("nan"), 0.0, 1.0)
 
     def capability(self) -> Interval:
         """One number: pass@1 averaged over the tiers that there are, problem by problem, with its interval."""
         tiers = [tier.value for tier in Tier if self.outcomes[tier.value].notna().any()]
         values = pd.concat([self.per_problem(tier) for tier in tiers], axis=1).mean(axis=1)
-        return bootstrap(values.to_numpy(), seed=self.seed)
+        return share_interval(values.to_numpy(), seed=self.seed)
 
     def table(self, ks: Sequence[int] = (1,)) -> pd.DataFrame:
         """Tidy results: ``student``, ``measure``, ``k``, ``rate``, ``low``, ``high`` (shares), ``problems``, ``samples``."""

@@ -78,8 +78,8 @@ def forest(contrasts: pd.DataFrame, title: str = "Difference in held-out pass@1"
     Parameters
     ----------
     contrasts
-        ``label``, ``estimate``, ``low``, ``high`` (shares in [-1, 1]), one row per comparison, in order from above.  With
-        a column ``student``, the rows of each student stand together.
+        ``label``, ``seeds``, ``estimate``, ``low``, ``high`` (shares in [-1, 1]), ``by_seed`` (points), one row per comparison,
+        in order from above.  With a column ``student``, the rows of each student stand together.
     title
         Of the plot.
     """
@@ -89,14 +89,16 @@ def forest(contrasts: pd.DataFrame, title: str = "Difference in held-out pass@1"
     last = places[-1] if len(places) else 0
     figure, axes = new_figure(7.0, 1.1 + 0.26 * (last + 1))
     for place, row in zip(places, contrasts.itertuples(), strict=True):
-        colour = _CLEAR if row.low > 0 or row.high < 0 else _NOISE
+        colour = _CLEAR if _clear(row) else _NOISE
         axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=2)
+        by_seed = [float(value) for value in row.by_seed.split()]
+        axes.plot(by_seed, [place] * len(by_seed), "|", color="black", markersize=7)
         axes.plot(100 * row.estimate, place, "o", color=colour, markersize=6)
     axes.axvline(0, color="black", linewidth=1)
     _reach(axes)
     axes.set_yticks(places, contrasts["label"])
     axes.set(title=title, xlabel="percentage points (95 % interval)", ylim=(last + 0.6, -0.6))
-    note(axes, "blue: the interval excludes zero, grey: it does not")
+    note(axes, "blue: the interval excludes zero, with three seeds or more; grey: not so; strokes: the single seeds")
     return figure
 
 
@@ -121,10 +123,9 @@ def contrast_by_capability(law: pd.DataFrame) -> Figure:
         plot.axhspan(-200, 0, color="#66C2A5", alpha=0.10, linewidth=0)
         plot.axhline(0, color="black", linewidth=1)
         for row in law[law["label"] == label].itertuples():
-            clear = row.low > 0 or row.high < 0
             x, colour = 100 * row.capability, STUDENT_COLOURS.get(row.student, "#4D4D4D")
             plot.plot([x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=2)
-            fill = colour if clear else "white"
+            fill = colour if _clear(row) else "white"
             plot.plot(x, 100 * row.contrast, "o", color=fill, markeredgecolor=colour, markersize=9)
             plot.annotate(row.student, (x, 100 * row.high), (0, 5), textcoords="offset points", ha="center", fontsize=9)
         plot.set(title=label, xlabel="capability before training (%)")
@@ -132,7 +133,7 @@ def contrast_by_capability(law: pd.DataFrame) -> Figure:
             plot.text(0.01, y, text, transform=plot.transAxes, fontsize=9, color="#555555", va=valign)
     note(
         panels[0],
-        "held-out pass@1; capability is its mean over the tiers; full: the 95 % interval excludes zero, hollow: it does not",
+        "held-out pass@1; capability is its mean over the tiers; full: the 95 % interval excludes zero, with three seeds or more",
     )
     return figure
 
@@ -342,6 +343,11 @@ def _panels(
     for plot in panels[: len(names)]:
         plot.tick_params(labelbottom=True)
     return figure, panels[: len(names)]
+
+
+def _clear(row: Any) -> bool:
+    """Whether a difference may be called one: three seeds or more, and an interval that excludes zero."""
+    return bool(row.seeds > 2 and (row.low > 0 or row.high < 0))
 
 
 def _by_direction(policies: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ expected output comes from running the reference (`proof`), and difficulty is me
 """
 
 from tarot_lite.suites.build import build
-from tarot_lite.suites.calibration import Assignment, KillMatrix, assign, wilson
+from tarot_lite.suites.calibration import Assignment, KillMatrix, assign
 from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Programs, Stubs
 from tarot_lite.suites.proposers import Given, Mutation, Proposal, Proposer
 from tarot_lite.suites.report import SuiteReport
@@ -26,5 +26,4 @@ __all__ = [
     "SuiteReport",
     "assign",
     "build",
-    "wilson",
 ]

@@ -13,25 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tarot_lite.problems import Tier
+from tarot_lite.statistics import wilson
 
-__all__ = ["Assignment", "KillMatrix", "assign", "wilson"]
-
-
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson interval (95 % by default) of a share; (0, 1) without trials.
-
-    Examples
-    --------
-    >>> low, high = wilson(8, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.49, 0.943)
-    """
-    if trials == 0:
-        return 0.0, 1.0
-    share, square = successes / trials, z * z
-    centre = (share + square / (2 * trials)) / (1 + square / trials)
-    half = z * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials)) / (1 + square / trials)
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+__all__ = ["Assignment", "KillMatrix", "assign"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +52,8 @@ class KillMatrix:
 
     def interval(self, test: int) -> tuple[float, float]:
         """95 % interval of the difficulty."""
-        return wilson(len(self.rows[test]), len(self.killable))
+        found = wilson(self.difficulty(test), len(self.killable))
+        return found.low, found.high
 
     def score(self, tests: Sequence[int]) -> float:
         """Mutation score: share of the wrong candidates that some of these tests rejects; 1 if there is none."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tarot_lite.problems import Problem, Tier, from_row
 from tarot_lite.runs import write_atomic
+from tarot_lite.statistics import bootstrap
 
 if TYPE_CHECKING:
     import pandas
@@ -94,7 +95,7 @@ class SuiteReport:
             having = sum(any(test["tier"] == tier.value for test in _kept(record)) for record in calibrated)
             mean = _mean([test["difficulty"] for test in tests])
             by_problem = [[t["difficulty"] for t in _kept(record) if t["tier"] == tier.value] for record in calibrated]
-            low, high = _bootstrap([(sum(values), len(values)) for values in by_problem])
+            low, high = _ratio_interval([(sum(values), len(values)) for values in by_problem])
             rows.append(
                 {
                     "tier": tier.value,
@@ -184,7 +185,7 @@ class SuiteReport:
                         pairs += 1
                         concordant += one["difficulty"] < two["difficulty"]
             by_problem.append((concordant, pairs))
-        low, high = _bootstrap(by_problem)
+        low, high = _ratio_interval(by_problem)
         pairs = sum(pairs for _, pairs in by_problem)
         return {
             "label_tests": len(ranks),
@@ -296,17 +297,12 @@ def _has_ladder_label(test: dict[str, Any]) -> bool:
     return test["given"] not in (None, "edge") and test["difficulty"] is not None
 
 
-def _bootstrap(ratios: Sequence[tuple[float, float]], resamples: int = 2000) -> tuple[float | None, float | None]:
+def _ratio_interval(ratios: Sequence[tuple[float, float]]) -> tuple[float | None, float | None]:
     """95 % interval of sum of numerators / sum of denominators, over problems drawn with replacement."""
-    import numpy as np
-
-    values = np.array([pair for pair in ratios if pair[1]], dtype=float).reshape(-1, 2)
-    if not len(values):
+    known = [pair for pair in ratios if pair[1]]
+    if not known:
         return None, None
-    draws = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    sums = values[draws].sum(axis=1)
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
-    return float(low), float(high)
+    return bootstrap(lambda top, bottom, axis: top.sum(axis) / bottom.sum(axis), *zip(*known, strict=True))
 
 
 def _verdict(pairs_by_problem: Sequence[int], low: float | None, high: float | None) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tarot_lite.problems import Tier
-from tarot_lite.suites import KillMatrix, assign, wilson
+from tarot_lite.suites import KillMatrix, assign
 
 matrices = st.integers(1, 8).flatmap(
     lambda width: st.lists(st.lists(st.booleans(), min_size=width, max_size=width).map(tuple), min_size=1, max_size=12)
@@ -79,10 +79,3 @@ def test_an_empty_matrix_has_a_difficulty_of_zero() -> None:
     assert matrix.difficulty(0) == 0
     assert matrix.score([]) == 1
     assert matrix.interval(0) == (0.0, 1.0)
-
-
-def test_wilson_covers_the_share() -> None:
-    for trials in (1, 7, 100):
-        for successes in range(trials + 1):
-            low, high = wilson(successes, trials)
-            assert 0 <= low <= successes / trials <= high <= 1
