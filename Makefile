@@ -112,7 +112,7 @@ update-pins: $(ready) ## move the pins to the newest versions that pyproject.tom
 	@$(python) .ci/update_pins.py $(torch_from)
 
 golden: $(ready) ## record the golden trajectory of tests/ anew
-	@$(python) tests/golden.py
+	@$(python) tests/golden.py --record
 
 wheel: $(ready) ## build the wheel, with notebooks and profiles inside, into dist/
 	$(python) -m build --no-isolation .

@@ -116,9 +116,22 @@ def build(run_folder: str | Path) -> Path:
         claims=rows,
         stages=[_stage(folder, name, manifest) for name in runs.STAGES],
         cells=_cells(folder),
+        arithmetic=_arithmetic(manifest.get("arithmetic")),
         command=command(manifest.get("settings", {}), manifest.get("stages", {})),
     )
     return runs.write_atomic(folder / "index.html", page)
+
+
+def _arithmetic(found: dict[str, Any] | None) -> str:
+    """How the numbers were computed, for the front page."""
+    if found is None:
+        return "not exact: this run was made before it was recorded how"
+    processors = " and ".join(dict.fromkeys(way["processor"] for way in found["ways"]))
+    return (
+        f"exact: AVX2, one thread per process, pinned versions ({processors})"
+        if found["exact"]
+        else (f"not exact: {'; '.join(found['why_not'])} ({processors})")
+    )
 
 
 def _cells(folder: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ has no ``done.json``; one whose fingerprint no longer matches is stale; both are
 Every file is written whole or not at all, and a stage has one writer at a time.  The lock is the kernel's, so that of
 a dead process is free at once.  On file systems without locks (some network drives) a second writer is not noticed.
 
-Floor: imports `tarot_lite.settings` only; pandas and matplotlib are imported when a table or figure is saved.
+Floor: imports `tarot_lite.settings` and `exact` only; pandas and matplotlib are imported when a table or figure is saved.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import __version__
+from tarot_lite import __version__, exact
 from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.settings import Settings, check_names, load_profile
 
@@ -83,6 +83,7 @@ STAGES = (
 _VERSIONS_OF = (
     "numpy",
     "pandas",
+    "scipy",
     "torch",
     "transformers",
     "tokenizers",
@@ -551,6 +552,7 @@ class Stage:
         seconds = round(time.monotonic() - self._began, 1)
         used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
         self.record(**used)
+        _record_arithmetic(self)
         done = {"fingerprint": self._print, "asked": _asked(self.name, self.settings), **used}
         write_json(self.folder / "done.json", {**done, "files": sorted(set(self._files))})
         release_lock(self.folder)
@@ -611,10 +613,31 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
         )  # places on this machine, of no use on another
         manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": stage._print}
         write_json(run_folder / "manifest.json", manifest)
+    exact.hold(settings.threads, pretrained=bool(settings.models))
+    _record_arithmetic(stage)
     _seed(settings.seed)
     global _current
     _current = stage
     return stage
+
+
+def _record_arithmetic(stage: Stage) -> None:
+    """Note in the manifest how this process computes, and how the cells did.
+
+    Nothing is ever taken out: students, probes and checkpoints of an earlier attempt are used again.
+    """
+    settings, path = stage.settings, stage.run_folder / "manifest.json"
+    here = exact.arithmetic(settings.threads, bool(settings.models), _versions(), gpu=_gpu() is not None)
+    entries = [{"processor": _processor(), **here}]
+    for cell in sorted(stage.run_folder.glob("cells/*/manifest.json")):
+        entries += ((read_json(cell) or {}).get("arithmetic") or {}).get("ways", [])
+    with _locked(stage.run_folder / ".manifest.lock"):
+        manifest = read_json(path) or {}
+        ways = (manifest.get("arithmetic") or {}).get("ways", [])
+        ways += [way for i, way in enumerate(entries) if way not in ways and way not in entries[:i]]
+        why_not = list(dict.fromkeys(reason for way in ways for reason in way["why_not"]))
+        manifest["arithmetic"] = {"exact": not why_not, "why_not": why_not, "ways": ways}
+        write_json(path, manifest)
 
 
 def _seed(seed: int) -> None:

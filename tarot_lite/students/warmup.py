@@ -19,7 +19,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tarot_lite import runs, toyworld
+from tarot_lite import exact, runs, toyworld
 from tarot_lite.settings import Settings
 from tarot_lite.students.cards import damage
 from tarot_lite.students.folders import load
@@ -73,6 +73,7 @@ def tiny(name: str, settings: Settings, folder: str | Path, recipe: Recipe | Non
     StudentError
         If ``settings.students`` has no such name.
     """
+    exact.hold(settings.threads, pretrained=bool(settings.models))
     recipe = recipe or Recipe()
     folder = Path(folder)
     if name not in settings.students:
@@ -97,7 +98,6 @@ def _key(steps: int, settings: Settings, recipe: Recipe) -> str:
 
 def _warm_up(steps: dict[str, int], settings: Settings, recipe: Recipe) -> Iterator[tuple[str, Student]]:
     """Supervised learning of noisy solutions; yields each student when its step is reached (the same model, going on)."""
-    torch.set_num_threads(settings.threads)
     total = max(steps.values())
     pairs = toyworld.corpus(max(total, 1) * recipe.batch, settings.seed, settings.warmup_problems)
     tokenizer = bpe_tokenizer(recipe)

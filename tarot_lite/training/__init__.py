@@ -22,9 +22,10 @@ from tarot_lite.training.best import best_weights
 from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.loop import TrainingResult, train
 from tarot_lite.training.records import completions_at, read_rollouts
-from tarot_lite.training.signals import alarms, gradient_table, reward_share, time_table
+from tarot_lite.training.signals import MACHINE_COLUMNS, alarms, gradient_table, reward_share, time_table
 
 __all__ = [
+    "MACHINE_COLUMNS",
     "Batches",
     "TrainingError",
     "TrainingResult",

@@ -22,7 +22,7 @@ from datasets import Dataset
 from huggingface_hub import HfApi
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from tarot_lite import runs
+from tarot_lite import exact, runs
 from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Problem
 from tarot_lite.rewards import FormatReward, TierReward
@@ -154,7 +154,7 @@ def train(
     folder = Path(folder)
     seed = settings.seed if seed is None else seed
     started = time.perf_counter()
-    torch.set_num_threads(settings.threads)
+    exact.hold(settings.threads, pretrained=bool(settings.models))
     processes = PartialState(cpu=not torch.cuda.is_available())
     batches = Batches.of(settings, processes.num_processes)
     trackers.check_tracker(settings.report_to)

@@ -15,10 +15,13 @@ import pandas as pd
 from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Tier
 
-__all__ = ["PARTS", "alarms", "gradient_table", "history_of", "reward_share", "time_table"]
+__all__ = ["MACHINE_COLUMNS", "PARTS", "alarms", "gradient_table", "history_of", "reward_share", "time_table"]
 
 PARTS = ("generation", "reference", "waiting", "update")
 """Parts of a step's time, columns ``seconds/<part>`` of the history."""
+
+MACHINE_COLUMNS = ("seconds/*", "step_time", "tokens_per_second", "gpu_memory_gib")
+"""Columns of the history that tell of the machine and not of the training: they never repeat."""
 
 
 def history_of(log: list[dict[str, Any]], steps: int) -> pd.DataFrame:
