@@ -19,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests .ci notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce ablations report test test-unsloth test-extras gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
+.PHONY: help environment reproduce verify ablations report test test-unsloth test-extras gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ reproduce: $(ready) ## the five notebooks with PROFILE, then reports/<run>/index
 ablations: $(ready) ## the whole grid of PROFILE: stages 1, 3 and 5; JOBS=2, SCHEDULER=tcp://host:8786, DRY=1 to see its cells
 	@$(python) -m tarot_lite ablations --profile $(PROFILE) $(if $(RUN),--run $(RUN)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(DRY),--dry-run) $(ARGS)
+
+verify: $(ready) ## run reports/RUN (default: example) again in a scratch folder and compare every table; ARGS='--stage 3'
+	@$(python) -m tarot_lite verify reports/$(or $(RUN),example) $(ARGS)
 
 report: $(ready) ## write the front page of a run anew
 	@$(python) -m tarot_lite report reports/$(or $(RUN),$(PROFILE))

@@ -1,7 +1,8 @@
 """Command line: ``python -m tarot_lite run --profile cpu``; see ``--help``.
 
-Exit codes: 0 all went well · 1 a notebook failed · 2 a wrong argument or parameter · 3 the run folder cannot be used
-(not writable, full, or another process is at work there) · 130 stopped by Ctrl-C · 143 stopped by a signal.
+Exit codes: 0 all went well · 1 a notebook failed, or ``verify`` found a difference · 2 a wrong argument or parameter ·
+3 the run folder cannot be used (not writable, full, or another process is at work there), or ``verify`` could not be exact
+here · 130 stopped by Ctrl-C · 143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ examples:
   python -m tarot_lite run --profile smoke                    the same in a minute, to see that it works
   python -m tarot_lite run --stage 3 4 -p policy var_asce_rev -p seed 7 --run hard-first
   python -m tarot_lite ablations --profile cpu-full --dry-run    cells of the whole study, and how long they would take
+  python -m tarot_lite verify reports/example                 run it again in a scratch folder, compare every table
   python -m tarot_lite parameters                             everything that -p takes
 
 A run that was stopped goes on where it was: give the same command again.
@@ -66,6 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write index.html of a run anew")
     report.add_argument("folder", type=Path, help="run folder, such as reports/cpu")
+
+    verify = commands.add_parser(
+        "verify",
+        help="run a committed run again in a scratch folder and compare every table, claim and figure",
+        description="Exit codes: 0 all the same, 1 something differs, 3 this machine cannot be exact (see the reason).",
+    )
+    verify.add_argument(
+        "folder", type=Path, nargs="?", default=Path("reports/example"), help="default: reports/example"
+    )
+    verify.add_argument("--stage", nargs="+", default=[], metavar="N", help="stages by number or name (default: all)")
+    verify.add_argument(
+        "--notebooks", metavar="FOLDER", type=Path, help="folder of the notebooks (default: the package's)"
+    )
 
     commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
     return parser
@@ -110,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from tarot_lite.report import build
 
             print(f"report: {build(options.folder)}")
+        elif options.command == "verify":
+            return _verify(options)
         elif options.command == "ablations":
             return _ablations(options)
         else:
@@ -119,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except runs.RunError as error:
         return _complain(error, 3)
     except KeyboardInterrupt:
+        if options.command == "verify":
+            return _complain("stopped; nothing is left of it", 130)
         return _complain("stopped; the same command goes on from the last finished stage or checkpoint", 130)
     return 0
 
@@ -140,6 +159,17 @@ def _ablations(options: argparse.Namespace) -> int:
         return 0
     options.stage = ["1", "3", "5"]
     return _run(options, parameters)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from tarot_lite import batch
+    from tarot_lite.verify import verify
+
+    try:
+        stages = batch.stage_names(options.stage) if options.stage else []
+        return verify(options.folder, stages, options.notebooks, say=_say)
+    except batch.StageFailed as error:
+        return _complain(error, 1)
 
 
 def _run(options: argparse.Namespace, parameters: dict[str, Any]) -> int:

@@ -67,6 +67,7 @@ def run(
     notebooks: Path | None = None,
     again: bool = False,
     say: Callable[[str], None] = print,
+    pages: bool = True,
 ) -> Path:
     """Run stages in order and leave their notebooks, HTML and results in the run folder.
 
@@ -84,6 +85,8 @@ def run(
         Run stages that are done too.
     say
         Where lines for the reader go.
+    pages
+        Make the HTML of each notebook.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def run(
                 _run_stage(source, output, {**given, "profile": profile}, number, say)
                 if not runs.is_done(run_folder, name, settings):
                     raise StageFailed(f"{number}: the notebook ended without finishing its stage; see {output}")
-            if not (folder / "notebook.html").is_file() or _older(folder / "notebook.html", output):
+            if pages and (not (folder / "notebook.html").is_file() or _older(folder / "notebook.html", output)):
                 to_html(output)
     finally:
         runs.release_lock(run_folder)

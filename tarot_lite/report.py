@@ -70,17 +70,21 @@ def command(settings: dict[str, Any], stages: Collection[str] = ()) -> str:
     'python -m tarot_lite ablations --profile smoke'
     """
     verb = "ablations" if {name[:2] for name in stages} == {"01", "03", "05"} else "run"
-    known = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
-    profile = known.get("profile", "cpu")
+    words = ["python", "-m", "tarot_lite", verb, "--profile", settings.get("profile", "cpu")]
+    for name, value in given(settings).items():
+        words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
+    return shlex.join(words)
+
+
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run was given on top of its profile, from its manifest's settings."""
     try:
-        base = load_profile(profile)
+        base = load_profile(settings.get("profile", "cpu"))
     except ValueError:  # a profile file that is not here any more: every value is told
         base = Settings()
-    words = ["python", "-m", "tarot_lite", verb, "--profile", profile]
-    for name, value in known.items():
-        if name not in ("profile", "reports", "parent") and value != getattr(base, name):
-            words += ["-p", name, value if isinstance(value, str) else json.dumps(value)]
-    return shlex.join(words)
+    known = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
+    places = ("profile", "reports", "parent")
+    return {name: value for name, value in known.items() if name not in places and value != getattr(base, name)}
 
 
 def build(run_folder: str | Path) -> Path:

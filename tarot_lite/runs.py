@@ -410,14 +410,22 @@ class Stage:
     _claims: dict[str, dict[str, Any]] = field(repr=False, default_factory=dict)
     _figures: dict[str, dict[str, str]] = field(repr=False, default_factory=dict)
     _files: list[str] = field(repr=False, default_factory=list)
+    _of_the_machine: dict[str, list[str]] = field(repr=False, default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Folder of this stage."""
         return self.run_folder / self.name
 
-    def save_table(self, name: str, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> Path:
+    def save_table(
+        self, name: str, table: pd.DataFrame | Iterable[Mapping[str, Any]], machine: Iterable[str] = ()
+    ) -> Path:
         """Write a tidy table as ``<name>.csv``; the index is written only if it has a name.
+
+        Parameters
+        ----------
+        machine
+            Columns that tell of the machine, such as seconds (``*`` stands for any text): ``verify`` does not compare them.
 
         Raises
         ------
@@ -428,6 +436,7 @@ class Stage:
 
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(list(table))
         keep_index = any(level is not None for level in frame.index.names)
+        self._of_the_machine[f"{name}.csv"] = list(machine)
         return self._kept(
             write_atomic(self.folder / f"{name}.csv", frame.to_csv(index=keep_index, lineterminator="\n"))
         )
@@ -441,7 +450,9 @@ class Stage:
         """Write `content`, plain values in lists and dicts, as ``<name>.json``."""
         return self._kept(write_json(self.folder / f"{name}.json", content))
 
-    def save_figure(self, figure: Figure, name: str, alt: str, caption: str | None = None) -> Picture:
+    def save_figure(
+        self, figure: Figure, name: str, alt: str, caption: str | None = None, machine: bool = False
+    ) -> Picture:
         """Write a figure as ``figures/<name>.png``, close it, and return it for display as the last value of a cell.
 
         Parameters
@@ -450,6 +461,8 @@ class Stage:
             What it shows, for a reader who cannot see it.
         caption
             Line below it in the report; None: the alt text.
+        machine
+            Whether it shows the machine, such as seconds: ``verify`` does not compare it.
 
         Raises
         ------
@@ -462,11 +475,14 @@ class Stage:
             raise ValueError(f"figure {name!r} has no alt text; say what it shows")
         import matplotlib.pyplot as plt
 
+        drawn = _drawn(figure)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
         plt.close(figure)
         path = self._kept(write_atomic(self.folder / "figures" / f"{name}.png", buffer.getvalue()))
-        self._figures[name] = {"file": f"figures/{name}.png", "alt": alt, "caption": caption or alt}
+        self._figures[name] = {"file": f"figures/{name}.png", "alt": alt, "caption": caption or alt, "data": drawn}
+        if machine:
+            self._of_the_machine.setdefault("figures.json", []).append(f"figures/{name}.png")
         self._kept(write_json(self.folder / "figures.json", list(self._figures.values())))
         return Picture(path, alt)
 
@@ -477,6 +493,7 @@ class Stage:
         number: float | str | None,
         interval: tuple[float, float] | str | None,
         verdict: str,
+        machine: bool = False,
     ) -> None:
         """Add a row to the run's claims table; the same claim again replaces its row.
 
@@ -492,6 +509,8 @@ class Stage:
             Its 95 % interval, or None if it has none.
         verdict
             ``holds``, ``does not hold`` or ``undecided``, and why in a few words if needed.
+        machine
+            Whether evidence and number tell of the machine: ``verify`` compares claim and verdict alone.
 
         Raises
         ------
@@ -504,6 +523,8 @@ class Stage:
             )
         row = {"claim": claim, "evidence": evidence, "number": number, "interval": interval, "verdict": verdict}
         self._claims[claim] = json.loads(json.dumps(row, default=_plain))
+        if machine:
+            self._of_the_machine.setdefault("claims.json", []).append(claim)
         self._kept(write_json(self.folder / "claims.json", list(self._claims.values())))
 
     def has(self, stage_name: str, file: str) -> bool:
@@ -540,21 +561,26 @@ class Stage:
             manifest.setdefault("stages", {}).setdefault(self.name, {}).update(facts)
             write_json(self.run_folder / "manifest.json", manifest)
 
-    def finish(self, **summary: Any) -> None:
+    def finish(self, machine: Iterable[str] = (), **summary: Any) -> None:
         """Declare the stage done: ``summary.json``, then ``done.json``, last and at once; the lock is given back.
 
         Parameters
         ----------
+        machine
+            Names out of `summary` that tell of the machine: ``verify`` does not compare them.
         **summary
             Numbers and short texts worth telling; what JSON holds.
         """
         self._kept(write_json(self.folder / "summary.json", summary))
+        self._of_the_machine["summary.json"] = list(machine)
         seconds = round(time.monotonic() - self._began, 1)
         used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
         self.record(**used)
         _record_arithmetic(self)
         done = {"fingerprint": self._print, "asked": _asked(self.name, self.settings), **used}
-        write_json(self.folder / "done.json", {**done, "files": sorted(set(self._files))})
+        write_json(
+            self.folder / "done.json", {**done, "files": sorted(set(self._files)), "machine": self._of_the_machine}
+        )
         release_lock(self.folder)
         global _current
         if _current is self:
@@ -563,6 +589,22 @@ class Stage:
     def _kept(self, path: Path) -> Path:
         self._files.append(path.relative_to(self.folder).as_posix())
         return path
+
+
+def _drawn(figure: Figure) -> str:
+    """Hash of the data that a figure shows: lines, bars, marks, areas, images and texts; fonts and pixels aside."""
+    shown: list[Any] = []
+    arrays: list[Any]
+    for axes in figure.axes:
+        shown += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(text.get_text() for text in axes.texts)]
+        arrays = [line.get_xydata() for line in axes.lines]
+        arrays += [patch.get_patch_transform().transform(patch.get_path().vertices) for patch in axes.patches]
+        for marks in axes.collections:
+            arrays += [marks.get_offsets(), marks.get_array(), *(path.vertices for path in marks.get_paths())]
+        arrays += [image.get_array() for image in axes.images]
+        values = [[] if array is None else array.ravel().tolist() for array in arrays]
+        shown += [[f"{x:.9g}" if isinstance(x, int | float) else str(x) for x in row] for row in values]
+    return fingerprint(shown)
 
 
 def _peak_memory_mb() -> int:

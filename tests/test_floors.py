@@ -31,6 +31,7 @@ FLOORS = {
     "widgets": 0.1,  # shows what it is given
     "report": 0.7,  # what the stages left in the run folder
     "batch": 0.8,  # papermill and the run folder
+    "verify": 0.9,  # a run again, and compared
     "__main__": 6,
 }
 LIGHT = (
