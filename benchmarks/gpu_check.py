@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tarot_lite import runs
+from tarot_lite import runs, worlds
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Form, Problem, TestCase, Tier
 from tarot_lite.sandbox import Sandbox
@@ -94,7 +94,8 @@ def make_model(folder: Path, tiny: bool, patience: float) -> tuple[Path, str]:
         if found is not None:
             return Path(found), "SmolLM2-135M-Instruct"
         print(f"SmolLM2-135M is not to be had ({said.strip()[-200:]}); random weights instead")
-    tokenizer = warmup.bpe_tokenizer(warmup.Recipe(vocabulary=300))  # few tokens: the end mark is drawn by luck, too
+    # few tokens: the end mark is drawn by luck, too
+    tokenizer = warmup.bpe_tokenizer(warmup.Recipe(vocabulary=300), worlds.get("lists"))
     hidden, layers = (64, 2) if tiny else (1024, 28)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

@@ -89,6 +89,9 @@ class Settings:
         None, "Dask scheduler that stage 5's trainings are sent to, such as tcp://host:8786; None: run here.", since=6
     )
     # problems
+    world: str = _option(
+        "lists", "Miniature world that problems and tiny students are from.", choices=("lists", "mixed")
+    )
     warmup_problems: int = _option(1200, "Toy problems behind the students' warm-up corpus.", low=8)
     train_problems: int = _option(400, "Problems that GRPO trains on.", low=4)
     probe_problems: int = _option(60, "Problems that capability is estimated on.", low=4)
@@ -105,7 +108,7 @@ class Settings:
     )
     problems_data: str | None = _option(
         None,
-        "JSONL file, or Hub data set, of problems with tests in all four tiers, to train and measure on; None: the toy world.",
+        "JSONL file, or Hub data set, of problems with tests in all tiers, to train and measure on; None: those of ``world``.",
     )
     # sandbox
     sandbox_workers: int | None = _option(

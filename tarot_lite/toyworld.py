@@ -32,12 +32,14 @@ from types import MappingProxyType
 
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
 
-__all__ = ["RIGHT", "SPLITS", "Spec", "corpus", "parts_of", "problems", "prompt", "specs", "wrong_programs"]
+__all__ = ["RIGHT", "SPLITS", "SUMMARY", "Spec", "corpus", "parts_of", "problems", "prompt", "specs", "wrong_programs"]
 
 SPLITS: Mapping[str, float] = MappingProxyType(
     {"warmup": 0.4, "train": 0.25, "probe": 0.1, "tuning": 0.1, "heldout": 0.15}
 )
 """Share of all specifications that a split owns; no specification is in two."""
+
+SUMMARY = "toy world, nested by construction"
 
 RIGHT: Mapping[str, float] = MappingProxyType({"filter": 0.6, "cap": 0.45, "default": 0.45})
 """How often the warm-up corpus gets a part right.  Map and aggregate are always right."""
@@ -126,6 +128,11 @@ class Spec:
             items = f"items {_key(_COMPARISONS, operator)} {rest[0]}"
         words = [items, _key(_MAPS, self.each), _key(_AGGREGATES, self.aggregate), f"at most {self.cap}"]
         return "# " + ", ".join(word for word in words if word) + f", {self.default} if none"
+
+    @property
+    def phrases(self) -> set[str]:
+        """What a reader of worked examples can learn from this one."""
+        return {self.keep.split()[1], self.each, self.aggregate, f"else {self.default}"}
 
     def value(self, xs: Iterable[int]) -> int | None:
         """The aggregate before the cap; None when nothing is kept."""

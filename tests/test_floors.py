@@ -21,7 +21,7 @@ FLOORS = {
     "runs": 0.6,  # takes settings
     "sandbox": 1,
     "colab": 1.5,  # the notebooks' first cell
-    **dict.fromkeys(("suites", "rewards", "toyworld"), 2),
+    **dict.fromkeys(("suites", "rewards", "toyworld", "worlds"), 2),
     **dict.fromkeys(("students", "capability", "benchmarks"), 3),
     "preflight": 3.5,  # before anything is downloaded: the table of models, the sandbox, the problems
     "training": 4,
@@ -54,6 +54,7 @@ WITHOUT_TORCH = (
     "suites",
     "rewards",
     "toyworld",
+    "worlds",
     "benchmarks",
     "ablations",
     "stages",

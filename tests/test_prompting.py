@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tarot_lite import toyworld
+from tarot_lite import toyworld, worlds
 from tarot_lite.problems import Form, Problem
 from tarot_lite.students import prompting
+from tarot_lite.worlds import mixed
 
 TOY = toyworld.problems("probe", 1)[0]
 
 
-def test_worked_examples_are_right_and_none_is_a_measured_problem() -> None:
-    examples = prompting._toy_examples()
+@pytest.mark.parametrize("world", [toyworld, mixed])
+def test_worked_examples_are_right_and_none_is_a_measured_problem(world) -> None:
+    asked = world.problems("probe", 1)[0]
+    examples = prompting._world_examples(worlds.name_of(asked))
     assert len({problem.problem_id for problem in examples}) == 6
-    warm = {spec.statement for spec in toyworld.specs("warmup")}
+    warm = {spec.statement for spec in world.specs("warmup")}
     assert all(problem.statement in warm for problem in examples)
-    text = prompting.ask(TOY, "fewshot", end="<end>")
+    text = prompting.ask(asked, "fewshot", end="<end>")
     assert [text.count(f"{problem.reference}<end>\n\n") for problem in examples] == [1] * 6
-    assert text.endswith(f"# Task: {TOY.statement.removeprefix('# ')}\nys")
+    assert text.endswith(f"# Task: {asked.statement.removeprefix('# ')}\nys")
 
 
 @pytest.mark.parametrize("form", [Form.STDIN_STDOUT, Form.FUNCTION])

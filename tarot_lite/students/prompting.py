@@ -1,6 +1,6 @@
 """How a student is asked, and where its program is in what it writes: three styles, without any model.
 
-``line`` -- the toy world's own: one comment, continued by one line of Python;
+``line`` -- the miniature worlds' own: one comment, continued by one line of Python;
 ``chat`` -- the problem as a user's message; the answer is the last Python fence of the reply;
 ``fewshot`` -- worked examples in front of the problem, as a text to be continued; the answer ends where the model
 begins the next example.  A small model that never closes a fence can still copy a pattern: see notebook 03.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from tarot_lite import toyworld
+from tarot_lite import toyworld, worlds
 from tarot_lite.problems import Form, Problem
 from tarot_lite.rewards import extract_code
 
@@ -20,7 +20,7 @@ STYLES = ("line", "chat", "fewshot")
 NEXT = "\n# Task:"
 """Begins the next example; generation that can stop at a text stops here."""
 
-_EXAMPLES = 6  # of the toy world: what they cost is paid at every token, on a CPU by the memory of attention
+_EXAMPLES = 6  # of a world: what they cost is paid at every token, on a CPU by the memory of attention
 
 
 def ask(problem: Problem, style: str, end: str = "") -> str:
@@ -29,7 +29,7 @@ def ask(problem: Problem, style: str, end: str = "") -> str:
     Parameters
     ----------
     problem
-        Any form; ``line`` only makes sense for the toy world.
+        Any form; ``line`` only makes sense for the miniature worlds.
     style
         One of `STYLES`.
     end
@@ -46,7 +46,7 @@ def ask(problem: Problem, style: str, end: str = "") -> str:
         return toyworld.prompt(problem)
     if style == "chat":
         return problem.statement + "\n\n" + _WANTED[problem.form]
-    shown = [*_worked(problem.form), (problem.statement, None)]
+    shown = [*_worked(problem), (problem.statement, None)]
     return "\n\n".join(_task(statement) + _begin(problem.form, program, end) for statement, program in shown)
 
 
@@ -73,7 +73,7 @@ def read(problem: Problem, completion: str, style: str, answer_tag: str = "answe
     return (_STEM + answer).partition("\n")[0] if problem.form is Form.SCAFFOLD else answer.lstrip("\n") + "\n"
 
 
-_STEM = "ys"  # every body of the toy world begins so; given away, because a first token lost loses all
+_STEM = "ys"  # every body of both worlds begins so; given away, because a first token lost loses all
 _WANTED = {
     Form.STDIN_STDOUT: "Write a Python program that reads standard input and prints the answer, in a ```python fence.",
     Form.FUNCTION: "Complete the Python function and give it whole, in a ```python fence.",
@@ -106,28 +106,24 @@ _FUNCTIONS = (
 )
 
 
-def _worked(form: Form) -> list[tuple[str, str | None]]:
+def _worked(problem: Problem) -> list[tuple[str, str | None]]:
     """Statement and program of the worked examples."""
-    if form is Form.SCAFFOLD:
-        return [(problem.statement, problem.reference) for problem in _toy_examples()]
-    return list(_PROGRAMS if form is Form.STDIN_STDOUT else _FUNCTIONS)
+    if problem.form is Form.SCAFFOLD:
+        return [(shown.statement, shown.reference) for shown in _world_examples(worlds.name_of(problem))]
+    return list(_PROGRAMS if problem.form is Form.STDIN_STDOUT else _FUNCTIONS)
 
 
 @cache
-def _toy_examples() -> list[Problem]:
-    """Those of the warm-up split, which no measured problem is from, that show most phrases of the toy world."""
-    pool = toyworld.problems("warmup", 60, tests_per_tier=1)
+def _world_examples(name: str) -> list[Problem]:
+    """Those of the warm-up split, which no measured problem is from, that show most phrases of a world."""
+    world = worlds.get(name)
+    pool = world.problems("warmup", 60, tests_per_tier=1)
     chosen, shown = [], set[str]()
     for _ in range(_EXAMPLES):
-        best = max(pool, key=lambda problem: len(_phrases(problem) - shown))
+        best = max(pool, key=lambda problem: len(world.parts_of(problem).phrases - shown))
         chosen.append(best)
-        shown |= _phrases(best)
+        shown |= world.parts_of(best).phrases
     return chosen
-
-
-def _phrases(problem: Problem) -> set[str]:
-    spec = toyworld.parts_of(problem)
-    return {spec.keep.split()[1], spec.each, spec.aggregate, f"else {spec.default}"}
 
 
 def _task(statement: str) -> str:

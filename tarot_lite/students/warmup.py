@@ -1,6 +1,6 @@
 """The tiny student: a Llama of 0.7 million parameters with its own tokenizer, warmed up from scratch.
 
-It learns noisy solutions of the toy world (`tarot_lite.toyworld.corpus`).  Students of different capability are
+It learns noisy solutions of a miniature world (`tarot_lite.worlds`).  Students of different capability are
 checkpoints of **one** seeded warm-up, so they differ in how long they learnt and in nothing else.
 """
 
@@ -19,7 +19,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tarot_lite import exact, runs, toyworld
+from tarot_lite import exact, runs, worlds
 from tarot_lite.settings import Settings
 from tarot_lite.students.cards import damage
 from tarot_lite.students.folders import load
@@ -55,14 +55,14 @@ class Recipe:
 
 
 def tiny(name: str, settings: Settings, folder: str | Path, recipe: Recipe | None = None) -> Student:
-    """Make a tiny student of the toy world, or take it from the cache.
+    """Make a tiny student of the run's world, or take it from the cache.
 
     Parameters
     ----------
     name
         Key of ``settings.students``, which gives its warm-up steps.
     settings
-        Uses ``students``, ``seed``, ``warmup_problems`` and ``threads``.
+        Uses ``students``, ``seed``, ``world``, ``warmup_problems`` and ``threads``.
     folder
         The cache.  One warm-up writes all of ``settings.students`` that are not there yet.
     recipe
@@ -91,16 +91,18 @@ def tiny(name: str, settings: Settings, folder: str | Path, recipe: Recipe | Non
 
 
 def _key(steps: int, settings: Settings, recipe: Recipe) -> str:
-    world = [toyworld.corpus(8, settings.seed, settings.warmup_problems), list(toyworld.RIGHT.items())]
-    text = json.dumps([steps, settings.seed, settings.warmup_problems, asdict(recipe), world])
+    world = worlds.get(settings.world)
+    taught = [world.corpus(8, settings.seed, settings.warmup_problems), list(world.RIGHT.items())]
+    text = json.dumps([steps, settings.seed, settings.warmup_problems, asdict(recipe), taught])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _warm_up(steps: dict[str, int], settings: Settings, recipe: Recipe) -> Iterator[tuple[str, Student]]:
     """Supervised learning of noisy solutions; yields each student when its step is reached (the same model, going on)."""
     total = max(steps.values())
-    pairs = toyworld.corpus(max(total, 1) * recipe.batch, settings.seed, settings.warmup_problems)
-    tokenizer = bpe_tokenizer(recipe)
+    world = worlds.get(settings.world)
+    pairs = world.corpus(max(total, 1) * recipe.batch, settings.seed, settings.warmup_problems)
+    tokenizer = bpe_tokenizer(recipe, world)
     with seeded(settings.seed):
         model = _model(recipe, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
@@ -157,8 +159,8 @@ def _model(recipe: Recipe, tokenizer: Any) -> LlamaForCausalLM:
     )
 
 
-def bpe_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
-    """Byte-level BPE of the toy world's lines.  Numbers and list items stay tokens of their own, so that a part of the
+def bpe_tokenizer(recipe: Recipe, world: worlds.World) -> PreTrainedTokenizerFast:
+    """Byte-level BPE of a world's lines.  Numbers and list items stay tokens of their own, so that a part of the
     answer can be wrong by one token; any other text still has an encoding."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
@@ -174,7 +176,7 @@ def bpe_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    bpe.train_from_iterator((prompt + body for prompt, body in toyworld.corpus(2000)), trainer)
+    bpe.train_from_iterator((prompt + body for prompt, body in world.corpus(2000)), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         pad_token="<pad>",

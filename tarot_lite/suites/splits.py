@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from tarot_lite import toyworld
+from tarot_lite import worlds
 from tarot_lite.problems import Problem, ProblemError, Tier
 from tarot_lite.settings import Settings
 from tarot_lite.suites import sources
@@ -60,7 +60,7 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
 
 
 def of_run(settings: Settings, split: str) -> list[Problem]:
-    """Problems of one split of a run: of its ``problems_data``, or of the toy world.
+    """Problems of one split of a run: of its ``problems_data``, or of its ``world``.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def of_run(settings: Settings, split: str) -> list[Problem]:
         sizes = {name: getattr(settings, f"{name}_problems") for name in _ORDER}
         return of_data(settings.problems_data, sizes)[split]
     count = getattr(settings, f"{split}_problems")
-    return toyworld.problems(split, count, seed=settings.seed, tests_per_tier=settings.tests_per_tier)
+    return worlds.get(settings.world).problems(split, count, settings.seed, settings.tests_per_tier)
 
 
 @lru_cache(maxsize=2)
