@@ -90,6 +90,9 @@ book: $(ready) ## the five chapters as the committed example ran them, and the A
 	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html
 	$(python) notebooks/book/links.py build/book/html
 
+results: $(ready) ## write the README's results anew from the tables of the committed reports
+	@$(python) .ci/results.py
+
 # make example: the name that reports/RUN is committed under
 TO ?= example
 example: ## make reports/RUN a committed one, reports/TO: its pages, tables and figures, no weights and no raw rows

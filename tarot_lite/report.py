@@ -168,7 +168,8 @@ def _write_claims(path: Path, rows: list[dict[str, Any]]) -> None:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["stage", "claim", "evidence", "number", "low", "high", "verdict"])
     for row in rows:
-        low, high = row["interval"] if isinstance(row["interval"], list) else (row["interval"], None)
+        interval = row["interval"]
+        low, high = interval if isinstance(interval, list) else [*str(interval or "").split(" to "), ""][:2]
         writer.writerow([row["stage"], row["claim"], row["evidence"], row["number"], low, high, row["verdict"]])
     runs.write_atomic(path, buffer.getvalue())
 

@@ -140,7 +140,8 @@ def test_a_grid_of_one_curriculum_and_one_that_failed_leave_tables_with_their_co
 
 def test_the_grid_is_the_profiles():
     cells = ablations.grid(load_profile("cpu"))
-    assert len(cells) == len(set(cells)) == 6 and {cell.student for cell in cells} == {"weak", "strong"}
+    assert len(cells) == len(set(cells)) == 24 and {cell.student for cell in cells} == {"weak", "strong"}
+    assert {cell.seed for cell in cells} == {0, 1, 2}
 
 
 def test_variants_are_compared_with_the_runs_own_settings_training_by_training():

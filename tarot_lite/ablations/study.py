@@ -89,7 +89,7 @@ def contrast(heldout: pd.DataFrame, student: str, first: str, second: str, measu
 
 
 def compared(policies: Iterable[str], baseline: str = "flat") -> list[tuple[str, str]]:
-    """Pairs of curricula that are compared: hard first with easy to hard, and everything with the baseline.
+    """Pairs of curricula that are compared: hard first with easy to hard, adaptive ones and the baseline with everything.
 
     Without the baseline among them, all pairs.  Few comparisons leave more power after the correction for their number.
 
@@ -99,14 +99,16 @@ def compared(policies: Iterable[str], baseline: str = "flat") -> list[tuple[str,
     [('var_asce_rev', 'flat'), ('var_asce_rev', 'uni')]
     """
     ways = {name: get_policy(name).direction for name in policies}
-    order = ("hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
+    order = ("adaptive", "hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
     pairs = list(itertools.combinations(sorted(ways, key=lambda name: (order.index(ways[name]), name != baseline)), 2))
     if baseline not in ways:
         return pairs
     return [
         (first, second)
         for first, second in pairs
-        if baseline in (first, second) or (ways[first], ways[second]) == ("hard first", "easy to hard")
+        if baseline in (first, second)
+        or (ways[first], ways[second]) == ("hard first", "easy to hard")
+        or (ways[first] == "adaptive") > (ways[second] == "adaptive")
     ]
 
 
