@@ -247,6 +247,12 @@ class Policy:
         shares = {tier: value / sum(worth.values()) for tier, value in worth.items()}
         return Policy(self.name, (Phase(0, frozenset(shares)),), shares)
 
+    def learnt(self, state: State, group: Group, settled: Policy) -> State:
+        """The state after a group for which this policy settled so; of a policy that learns nothing it stays as it is."""
+        if self.learn is None:
+            return state
+        return dict(self.learn(state, group, settled.weights if settled.unit == "tier" else {}))
+
     def reward(self, passed: Mapping[Tier, Iterable[bool]], progress: float, normalize: bool = False) -> float:
         """Reward of one completion, in a group of its own if the policy is adaptive.
 

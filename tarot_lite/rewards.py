@@ -178,7 +178,7 @@ class TierReward:
         self.max_tokens = max_tokens
         self.on_rollouts = on_rollouts
         self.gather = gather
-        self.state: dict[str, float] = {}  # what the policy has learnt; belongs into the training's checkpoints
+        self.state: Mapping[str, float] = {}  # what the policy has learnt; belongs into the training's checkpoints
         self._thread = ThreadPoolExecutor(1, "scoring")
         self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
         self._early = ThreadPoolExecutor(sandbox.workers, "scoring-early")
@@ -299,11 +299,11 @@ class TierReward:
         if self.policy.learn is None:
             return
         seen = [
-            (Group.of(group, progress=progress), dict(policy.weights) if policy.unit == "tier" else {})
+            (Group.of(group, progress=progress), policy)
             for group, (policy, *_) in zip(self._groups(passes), self._groups(paying), strict=True)
         ]
-        for group, prices in self.gather(seen) if self.gather is not None else seen:
-            self.state = dict(self.policy.learn(self.state, group, prices))
+        for group, settled in self.gather(seen) if self.gather is not None else seen:
+            self.state = self.policy.learnt(self.state, group, settled)
 
     def _problem(self, problem_id: str) -> Problem:
         try:

@@ -508,7 +508,7 @@ class Stage:
         interval
             Its 95 % interval, or None if it has none.
         verdict
-            ``holds``, ``does not hold`` or ``undecided``, and why in a few words if needed.
+            ``holds``, ``does not hold`` or ``undecided``, and why in a few words if needed; how many seeds may stand before it.
         machine
             Whether evidence and number tell of the machine: ``verify`` compares claim and verdict alone.
 
@@ -517,7 +517,7 @@ class Stage:
         ValueError
             If the verdict begins otherwise.
         """
-        if not verdict.startswith(("holds", "does not hold", "undecided")):
+        if not verdict.split("seeds: ")[-1].split("seed: ")[-1].startswith(("holds", "does not hold", "undecided")):
             raise ValueError(
                 f"claim {claim!r}: verdict is {verdict!r}; begin it with 'holds', 'does not hold' or 'undecided'"
             )

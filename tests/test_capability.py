@@ -493,6 +493,28 @@ def test_all_rules_behind_one_interface_and_a_report_of_their_regret() -> None:
     assert table.loc[("weak", "pilot"), "regret"] == pytest.approx(0.3, abs=0.03)  # uni gained .6, this .3
     assert ("strong", "pilot") not in table.index
 
+    better = ablation().assign(policy="frontier")
+    better = better[better["problem_id"].duplicated()].drop_duplicates(["seed", "problem_id"]).assign(after=0.7)
+    told = report(pd.concat([ablation(), better]), {"strong": profiles["strong"]}).set_index(["student", "rule"])
+    always = told.loc[("strong", "always frontier")]  # gained .6, where the best fixed choice gained .4
+    assert (always["policy"], always["best"]) == ("frontier", "flat")
+    assert always["regret"] == pytest.approx(-0.2, abs=0.02) and always["high"] < 0
+    assert told.loc[("strong", "chance"), "regret"] == table.loc[("strong", "chance"), "regret"]
+
+
+def test_the_signal_of_a_policy_that_adapts_is_that_of_its_groups() -> None:
+    """With groups as large as the sample every group is the sample: some tier must tell it apart."""
+    profile = profile_of(WEAK)
+    by_problem = profile.outcomes.groupby("problem_id")[[tier.value for tier in Tier]].mean().astype(float)
+    differs = ((by_problem > 0) & (by_problem < 1)).any(axis=1).mean()
+    names = ["frontier", "standardized", "likelihood", "signal_weighted", "bandit", "edge_only"]
+    table = signal_of_phases(profile, names, group_size=profile.samples).set_index("policy")["signal"]
+    assert table[["frontier", "standardized", "likelihood"]].tolist() == pytest.approx([differs] * 3)
+    assert table["edge_only"] < table["bandit"] < table["frontier"]
+    assert 0 < signal_of_phases(profile, ["frontier"], group_size=2)["signal"].iloc[0] < differs
+    assert choose(profile, "signal", ["edge_only", "frontier"]).policy == "frontier"
+    assert "adaptive, so neither" in set(choose(profile, "threshold", ["uni", "frontier"]).table["why"])
+
 
 @pytest.mark.parametrize(
     ("call", "message"),

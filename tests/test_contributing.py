@@ -74,6 +74,18 @@ def test_a_recipe_is_short_and_works(name: str, copy: Path, repository: Path, tm
     assert result.returncode == 0, result.stderr[-2000:]
 
 
+def test_an_added_policy_is_in_every_figure_of_notebook_05(copy: Path, repository: Path, tmp_path: Path) -> None:
+    figures = (
+        f"{repository / 'tests/test_figures_ablations.py'}::test_every_student_has_a_panel_and_every_curriculum_a_row"
+    )
+    program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), figures]
+    result = subprocess.run([*program, "-k", "students0"], cwd=copy, env=_path(copy), capture_output=True, text=True)
+    assert result.returncode == 0 and "1 passed" in result.stdout, result.stdout[-2000:]
+    asked = "import tarot_lite.curriculum as c; print('hard_only' in c.PORTFOLIO, c.__file__)"
+    known = subprocess.run([sys.executable, "-c", asked], cwd=copy, env=_path(copy), capture_output=True, text=True)
+    assert known.stdout.split() == ["True", str(copy / "tarot_lite/curriculum.py")]
+
+
 @pytest.mark.parametrize("name", ["policy", "benchmark", "model"])
 def test_without_its_lines_a_recipe_fails(name: str, repository: Path, tmp_path: Path) -> None:
     found = blocks((repository / "CONTRIBUTING.md").read_text(), name)

@@ -54,12 +54,51 @@ def test_every_student_has_a_panel_and_every_curriculum_a_row(students: tuple[st
         rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
         assert set(PORTFOLIO) <= set(rows) and len(set(rows)) == len(rows)
         assert max(figure.get_size_inches()) < 14
+    speed, lost = ablations.learning_speed(histories), ablations.regret(heldout)
+    lengths = heldout.drop_duplicates(["student", "policy", "seed"]).assign(
+        characters_before=70.0, characters_after=75.0, passed_before=0.1, passed_after=0.5
+    )
+    for figure in (figures.learning_speed(speed), figures.regret(lost), figures.tier_curves(histories, students[0])):
+        named = {text.get_text() for axes in figure.axes for text in (*axes.get_yticklabels(), axes.title)}
+        assert set(PORTFOLIO) <= named | {axes.get_title() for axes in figure.axes}
+    for figure in (figures.suite_curves(histories), figures.code_length(lengths)):
+        assert {text.get_text() for text in figure.legends[0].get_texts()} == set(PORTFOLIO)
     panel = figures.gain_forest(gains).axes[0]
     drawn = {
         to_hex(line.get_markerfacecolor()): line.get_xdata()[0] for line in panel.lines if line.get_marker() != "None"
     }
     told = gains[gains["student"] == students[-1]].set_index("policy")["gain"]
     assert drawn == {get_policy(policy).colour.lower(): pytest.approx(100 * told[policy]) for policy in PORTFOLIO}
+
+
+def test_regret_is_against_the_best_fixed_curriculum_with_seeds_as_the_unit() -> None:
+    after = {"uni": (0.2, 0.4, 0.3), "flat": (0.5, 0.5, 0.2), "frontier": (0.5, 0.6, 0.4)}
+    better = {"weak": 0.0, "strong": 0.3}
+    heldout = pd.DataFrame(
+        {"student": s, "policy": p, "seed": seed, "measure": m, "problem_id": i, "before": more, "after": x + y}
+        for (s, more), (p, values) in itertools.product(better.items(), after.items())
+        for seed, x in enumerate(values)
+        for m in MEASURES
+        for i, y in enumerate((-0.1, 0.1, 0.3 if (s, p) == ("strong", "uni") else 0.0))
+    )
+    table = ablations.regret(heldout).set_index(["measure", "student", "policy"])
+    weak = table.xs("suite").xs("weak")
+    assert set(weak["best"]) == {"flat"} and weak.loc["flat", ["regret", "low", "high"]].tolist() == [0, 0, 0]
+    # 0.3, 0.1, -0.1 by seed: mean 0.1, standard deviation 0.2, t(2, 0.975) = 4.3027
+    half = 4.30265 * 0.2 / 3**0.5
+    assert weak.loc["uni", ["regret", "low", "high"]].tolist() == pytest.approx([0.1, 0.1 - half, 0.1 + half], rel=1e-4)
+    assert weak.loc["frontier", "regret"] == pytest.approx(-0.1)
+    assert table.loc[("tiers", "strong", "uni"), "regret"] == pytest.approx(0)
+    assert table.loc[("tiers", "worst", "uni"), "regret"] == pytest.approx(0.1)  # the weak student's
+    figure = figures.regret(ablations.regret(heldout))
+    titles = [axes.get_title().splitlines() for axes in figure.axes]
+    assert titles[:3] == [["worst student", "whole suite"], ["strong", "whole suite"], ["weak", "whole suite"]]
+    marks = [line for line in figure.axes[2].lines if line.get_marker() not in ("None", "")]
+    told = {get_policy(p).colour: pytest.approx(100 * weak.loc[p, "regret"], abs=1e-9) for p in after}
+    assert {line.get_color(): line.get_xdata()[0] for line in marks} == told
+    single = ablations.regret(heldout[heldout["seed"] == 0])
+    assert single["low"].isna().all() and figures.regret(single)
+    assert ablations.regret(heldout[heldout["policy"] == "frontier"]).empty
 
 
 def test_curves_show_the_mean_over_seeds_with_the_curriculums_phases() -> None:

@@ -26,6 +26,7 @@ from tarot_lite.ablations.study import (
     of_base,
     order_by_variant,
     power,
+    regret,
     stability,
     variant_contrasts,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "order_by_variant",
     "plan",
     "power",
+    "regret",
     "require_finished",
     "run_cells",
     "stability",

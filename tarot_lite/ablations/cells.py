@@ -42,7 +42,11 @@ class Cell:
     @property
     def name(self) -> str:
         """Name of the cell's run folder."""
-        parts = [self.student, get_policy(self.policy).name, str(self.seed), self.variant.replace(" ", "-")]
+        try:
+            policy = get_policy(self.policy).name
+        except ValueError:  # the training itself tells what is wrong with it
+            policy = Path(self.policy).name
+        parts = [self.student, policy, str(self.seed), self.variant.replace(" ", "-")]
         return "-".join(part for part in parts if part)
 
     @property

@@ -47,6 +47,7 @@ __all__ = [
     "of_base",
     "order_by_variant",
     "power",
+    "regret",
     "stability",
     "variant_contrasts",
 ]
@@ -99,7 +100,8 @@ def compared(policies: Iterable[str], baseline: str = "flat") -> list[tuple[str,
     [('var_asce_rev', 'flat'), ('var_asce_rev', 'uni')]
     """
     ways = {name: get_policy(name).direction for name in policies}
-    order = ("adaptive", "hard first", "no schedule", "easy to hard")  # a difference is told as the former minus the latter
+    # a difference is told as the former minus the latter
+    order = ("adaptive", "hard first", "no schedule", "easy to hard")
     pairs = list(itertools.combinations(sorted(ways, key=lambda name: (order.index(ways[name]), name != baseline)), 2))
     if baseline not in ways:
         return pairs
@@ -317,6 +319,61 @@ def stability(heldout: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
             | {"kl": last["kl"].mean() if "kl" in last else math.nan}
         )
     return _frame(rows, ["student", "policy", "seeds", "after_sd", "no_signal", "kl"])
+
+
+def regret(heldout: pd.DataFrame, measures: Iterable[str] = MEASURES) -> pd.DataFrame:
+    """What each policy cost every student, against the best fixed one, chosen in hindsight.
+
+    Parameters
+    ----------
+    heldout
+        Table of `ablations.collect_heldout`.
+    measures
+        Of `MEASURES`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measure``, ``label``, ``student`` (from the least to the most capable), ``policy``, ``best`` (of the policies that
+        do not adapt), ``seeds``, ``regret`` with ``low`` and ``high``: held-out pass@1 of the best less that of the policy
+        (shares in [-1, 1]; below 0 it was better), 95 % interval with the seeds as the unit (Student's t; not a number with
+        one seed).  The rows of the student ``worst`` repeat, per policy, the student that it cost most.  Empty without a
+        policy that does not adapt.
+
+    Examples
+    --------
+    >>> rows = [("flat", 0, 0.5), ("flat", 1, 0.7), ("frontier", 0, 0.6), ("frontier", 1, 0.6)]
+    >>> table = pd.DataFrame(rows, columns=["policy", "seed", "after"])
+    >>> table = table.assign(student="weak", measure="suite", problem_id="p", before=0.0)
+    >>> regret(table, ["suite"]).set_index(["student", "policy"])["regret"].round(3).to_dict()[("weak", "frontier")]
+    0.0
+    """
+    columns = ["measure", "label", "student", "policy", "best", "seeds", "regret", "low", "high"]
+    rows: list[dict[str, object]] = []
+    tiers = [tier.value for tier in Tier]
+    order = [*capability_of(heldout).index, *dict.fromkeys(heldout["student"])]
+    for measure, student in itertools.product(measures, dict.fromkeys(order)):
+        counted = heldout["measure"].isin(tiers if measure == "tiers" else [measure])
+        part = heldout[counted & (heldout["student"] == student)]
+        by_seed = part.pivot_table("after", "seed", "policy", sort=False)
+        fixed = [name for name in by_seed if get_policy(name).rule is None]
+        if not fixed:
+            continue
+        best = by_seed[fixed].mean().idxmax()
+        for policy in by_seed:
+            found = _over_seeds((by_seed[best] - by_seed[policy]).dropna())
+            row = {"measure": measure, "label": MEASURES[measure], "student": student, "policy": policy, "best": best}
+            rows.append(row | found)
+    table = pd.DataFrame(rows, columns=columns)
+    worst = table.loc[table.groupby(["measure", "policy"], sort=False)["regret"].idxmax()] if len(table) else table
+    return pd.concat([table, worst.assign(student="worst")], ignore_index=True)
+
+
+def _over_seeds(values: pd.Series[float]) -> dict[str, float]:
+    """Mean of one number per seed, with Student's interval."""
+    count, mean = len(values), float(values.mean())
+    half = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+    return {"seeds": count, "regret": mean, "low": mean - half, "high": mean + half}
 
 
 def power(heldout: pd.DataFrame, differences: Sequence[float] = (0.05, 0.10)) -> pd.DataFrame:

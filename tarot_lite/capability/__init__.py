@@ -7,12 +7,19 @@
 0.5
 """
 
-from tarot_lite.capability.choice import Choice
-from tarot_lite.capability.choosers import pilot, signal, signal_of_phases, threshold
-from tarot_lite.capability.choosing import choose, report
+from tarot_lite.capability.choose import (
+    Choice,
+    agreement,
+    choose,
+    oracle,
+    pilot,
+    report,
+    signal,
+    signal_of_phases,
+    threshold,
+)
 from tarot_lite.capability.comparison import Comparison, compare, ladder
 from tarot_lite.capability.estimators import binary_signal
-from tarot_lite.capability.hindsight import agreement, oracle
 from tarot_lite.capability.probing import estimate, rescore
 from tarot_lite.capability.profile import MEASURES, Profile
 from tarot_lite.capability.rollouts import ProbeError

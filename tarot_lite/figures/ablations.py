@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "forest",
     "gain_forest",
     "learning_speed",
+    "regret",
     "signal_map",
     "suite_curves",
     "tier_curves",
@@ -134,6 +136,38 @@ def contrast_by_capability(law: pd.DataFrame) -> Figure:
     note(
         panels[0],
         "held-out pass@1; capability is its mean over the tiers; full: the 95 % interval excludes zero, with three seeds or more",
+    )
+    return figure
+
+
+def regret(table: pd.DataFrame) -> Figure:
+    """What each curriculum cost each student against the best fixed one: a panel per student, the worst of all first.
+
+    Parameters
+    ----------
+    table
+        As `ablations.regret` returns; a row of panels per measure.
+    """
+    labels, students = list(dict.fromkeys(table["label"])), list(dict.fromkeys(table["student"]))[::-1]
+    policies = _by_direction(table["policy"])
+    names = [f"{student}, {label}" for label in labels for student in students]
+    figure, panels = _panels(names, 2.6, 0.95 + 0.26 * len(policies), columns=len(students), sharey=True, sharex=True)
+    places = {policy: place for place, policy in enumerate(policies)}
+    for plot, (label, student) in zip(panels, itertools.product(labels, students), strict=True):
+        for row in table[(table["label"] == label) & (table["student"] == student)].itertuples():
+            place, policy = places[row.policy], get_policy(row.policy)
+            plot.plot([100 * row.low, 100 * row.high], [place, place], color=policy.colour, linewidth=2.2)
+            mark = _MARKS[policy.direction]
+            plot.plot(100 * row.regret, place, mark, color=policy.colour, markeredgecolor="black", markersize=6)
+        plot.axvline(0, color="black", linewidth=1)
+        plot.set_title(f"{'worst student' if student == 'worst' else student}\n{label}")
+        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6), xlabel="points lost")
+        plot.set_yticklabels([get_policy(policy).name for policy in policies])
+        plot.grid(False, axis="y")
+    _reach(panels[0])
+    note(
+        panels[0],
+        "held-out pass@1, against the best curriculum that does not adapt, chosen in hindsight; 95 % intervals over seeds",
     )
     return figure
 
