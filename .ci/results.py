@@ -42,8 +42,8 @@ def _seeds(root: Path) -> str:
     }
     return f"""\
 **What repeats, and why one seed is not evidence.** On a CPU that is an x86-64 with AVX2 a run repeats byte for byte, on other
-machines and on a GPU within the spread between seeds. Two trainings that differ in their seed alone end some points apart, and an interval over the
-problems of one seed does not know
+machines and on a GPU within the spread between seeds. Two trainings that differ in their seed alone end some points apart, and
+an interval over the problems of one seed does not know
 it: of [{simulated["studies"].min():,} simulated studies](benchmarks/results/seeds.csv) of two equal curricula it calls them
 different in {missed[1]}. The intervals below take the seed as the unit ({missed[3]}
 with three seeds, {missed[5]} with five), and nothing is said to hold of a curriculum with fewer than three."""
@@ -69,7 +69,8 @@ def _example(reports: Path) -> str:
             )
         return "\n".join(lines).rstrip(";") + ".*"
     lines.append(
-        "Held-out pass@1 of the whole suite, in points, with the seed as the unit (p < 0.05 after Holm's correction, or undecided)."
+        "Held-out pass@1 of the whole suite, in points, with the seed as the unit "
+        "(p < 0.05 after Holm's correction, or undecided)."
     )
     for student, rows in contrasts.groupby("student", sort=False):
         clear = [row for row in rows.itertuples() if row.p_holm < 0.05]

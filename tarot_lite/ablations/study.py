@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
