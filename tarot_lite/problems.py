@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tarot_lite import jsonlines
 from tarot_lite.judging import EXACT, Comparison, same_output, same_value
 
 __all__ = [
@@ -367,7 +368,7 @@ def read_problems(path: str | Path) -> list[Problem]:
     if not path.is_file():
         raise ProblemError(f"{path}: no such file; give a JSONL file with one problem a line")
     problems: dict[str, Problem] = {}
-    for place, row in _rows(path):
+    for place, row in jsonlines.read(path, ProblemError):
         problem = from_row(row, place)
         if problem.problem_id in problems:
             raise ProblemError(f"{place}: problem id {problem.problem_id!r} was used before; ids must be unique")
@@ -379,16 +380,7 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
     """Write problems as JSONL; `read_problems` reads them back equal."""
-    lines = (json.dumps(to_row(problem), ensure_ascii=False) for problem in problems)
-    Path(path).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                place = f"{path}, line {number}"
-                yield place, _parse_json(line, place)
+    Path(path).write_text("".join(jsonlines.write(to_row(problem)) for problem in problems), encoding="utf-8")
 
 
 def _parse_json(text: str, place: str) -> Any:

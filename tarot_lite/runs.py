@@ -38,7 +38,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import __version__, exact
+from tarot_lite import __version__, exact, jsonlines
 from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.settings import Settings, check_names, load_profile
 
@@ -443,7 +443,7 @@ class Stage:
 
     def save_rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write rows that do not fit a table (texts, nested values) as ``<name>.jsonl``."""
-        lines = [json.dumps(row, ensure_ascii=False, default=_plain) + "\n" for row in rows]
+        lines = [jsonlines.write(row, _plain) for row in rows]
         return self._kept(write_atomic(self.folder / f"{name}.jsonl", "".join(lines)))
 
     def save_json(self, name: str, content: Any) -> Path:
@@ -549,9 +549,9 @@ class Stage:
             import pandas as pd
 
             return pd.read_csv(path)
-        text = path.read_text(encoding="utf-8")
         if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [row for _, row in jsonlines.read(path, RunError)]
+        text = path.read_text(encoding="utf-8")
         return json.loads(text) if path.suffix == ".json" else text
 
     def record(self, **facts: Any) -> None:

@@ -16,7 +16,7 @@ import tarot_lite
 PACKAGE = Path(tarot_lite.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("problems", "judging", "curriculum", "statistics", "endpoints", "exact"), 0),
+    **dict.fromkeys(("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines"), 0),
     "settings": 0.3,  # looks policies up
     "runs": 0.6,  # takes settings
     "sandbox": 1,
@@ -36,6 +36,7 @@ FLOORS = {
 }
 LIGHT = (
     "exact",
+    "jsonlines",
     "problems",
     "judging",
     "curriculum",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
 
+from tarot_lite import jsonlines
 from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.engine import STAGE
 
@@ -62,10 +62,7 @@ def collect_lengths(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def _length_and_success(rollouts: Path) -> tuple[float, float]:
-    samples, scores = (
-        [json.loads(line) for line in (rollouts / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("samples", "scores")
-    )
+    samples, scores = (jsonlines.read_journal(rollouts / f"{name}.jsonl") for name in ("samples", "scores"))
     characters = fmean(len((sample["code"] or "").strip()) for sample in samples)
     return characters, fmean(all(verdict == "passed" for verdict in score["verdicts"]) for score in scores)
 

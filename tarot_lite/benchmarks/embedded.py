@@ -7,9 +7,9 @@ specifications belong to its held-out split, so no student was warmed up or trai
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
+from pathlib import Path
 
+from tarot_lite import jsonlines
 from tarot_lite.benchmarks.expectations import Call, Expectation
 from tarot_lite.benchmarks.tasks import CallTests, Task
 
@@ -25,8 +25,7 @@ def embedded_tasks() -> list[Task]:
     >>> len(tasks), tasks[16].entry_point
     (24, 'common_divisor')
     """
-    lines = files("tarot_lite.benchmarks").joinpath("functions.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_task(json.loads(line)) for line in lines]
+    return [_task(row) for _, row in jsonlines.read(Path(__file__).with_name("functions.jsonl"))]
 
 
 def _task(row: dict[str, object]) -> Task:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from tarot_lite import jsonlines
 from tarot_lite.benchmarks.prompts import solution
 from tarot_lite.benchmarks.registry import Benchmark
-from tarot_lite.benchmarks.sources import Loaded, read_jsonl
+from tarot_lite.benchmarks.sources import Loaded
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task
 from tarot_lite.runs import write_atomic
 
@@ -57,7 +57,7 @@ def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False) -
     """
     path = Path(path)
     tasks = {task.task_id: task for task in loaded.tasks}
-    rows = _folder(path) if path.is_dir() else ((f"{path}, line {number}", row) for number, row in read_jsonl(path))
+    rows = _folder(path) if path.is_dir() else jsonlines.read(path, BenchmarkError)
     samples: list[Sample] = []
     numbered: dict[tuple[str, str], str] = {}
     for place, row in rows:
@@ -88,7 +88,7 @@ def write_samples(path: str | Path, rows: Iterable[tuple[str, str]], form: str =
     if form not in FORMS:
         raise BenchmarkError(f"sample form {form!r} is unknown; use one of {', '.join(FORMS)}")
     field = "completion" if form == "human-eval" else "solution"
-    write_atomic(Path(path), "".join(json.dumps({"task_id": task_id, field: text}) + "\n" for task_id, text in rows))
+    write_atomic(Path(path), "".join(jsonlines.write({"task_id": task_id, field: text}) for task_id, text in rows))
 
 
 def missing_tasks(tasks: Sequence[Task], samples: Iterable[Sample]) -> list[str]:

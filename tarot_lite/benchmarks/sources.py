@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
@@ -12,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tarot_lite import jsonlines
 from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
@@ -19,7 +19,7 @@ from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Loaded", "Source", "fingerprint", "load", "read_jsonl"]
+__all__ = ["Loaded", "Source", "fingerprint", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,31 +136,6 @@ def _add(digest: hashlib._Hash, row: Mapping[str, Any]) -> None:
     digest.update(text.encode("utf-8", "surrogatepass"))
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    """Lines of a JSONL file, gzipped or not, with their numbers from 1; blank lines are skipped.
-
-    Raises
-    ------
-    BenchmarkError
-        If the file is missing, no text, or a line is not JSON.
-    """
-    if not path.is_file():
-        raise BenchmarkError(f"{path}: no such file; give a JSONL file, one object a line (.gz may follow)")
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield number, json.loads(line)
-                except ValueError as error:
-                    raise BenchmarkError(
-                        f"{path}, line {number}: not JSON ({error}); the line begins {line[:60]!r}"
-                    ) from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"{path}: cannot be read ({error}); is it whole, and UTF-8?") from None
-
-
 def _read_file(path: Path) -> Iterator[dict[str, Any]]:
     number = -1
     for number, row in enumerate(_parse(path)):
@@ -187,7 +162,7 @@ def _parse(path: Path) -> Iterator[Any]:
             raise BenchmarkError(f"{path}: holds {type(rows).__name__}; expected a JSON list of rows")
         yield from rows
     else:
-        yield from (row for _, row in read_jsonl(path))
+        yield from (row for _, row in jsonlines.read(path, BenchmarkError))
 
 
 def _read_hub(benchmark: Benchmark, hub: str, revision: str) -> tuple[str, Iterator[dict[str, Any]]]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tarot_lite import runs
+from tarot_lite import jsonlines, runs
 
 __all__ = ["ProbeError", "Rollouts", "Sample", "Score"]
 
@@ -86,10 +85,10 @@ class Rollouts:
         folder.mkdir(parents=True, exist_ok=True)
         if not card.is_file():
             runs.write_atomic(card, json.dumps(dict(identity), indent=1))
-        for row in _whole_lines(folder / "samples.jsonl"):
+        for row in jsonlines.read_journal(folder / "samples.jsonl"):
             sample = Sample(**row)
             self.samples[sample.problem_id, sample.sample] = sample
-        for row in _whole_lines(folder / "scores.jsonl"):
+        for row in jsonlines.read_journal(folder / "scores.jsonl"):
             score = Score(row["problem_id"], row["sample"], tuple(row["verdicts"]))
             self.scores[score.problem_id, score.sample] = score
 
@@ -118,18 +117,4 @@ class Rollouts:
     def _append(self, name: str, rows: Iterable[Sample | Score]) -> None:
         if self.folder is None:
             return
-        with (self.folder / name).open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file; a last line that a kill cut short is taken away from the file too."""
-    if not path.is_file():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        runs.write_atomic(path, whole)
-    return [json.loads(line) for line in whole.decode("utf-8").splitlines() if line]
+        jsonlines.append(self.folder / name, map(asdict, rows))

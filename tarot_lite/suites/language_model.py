@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import endpoints
+from tarot_lite import endpoints, jsonlines
 from tarot_lite.problems import Form, Problem, ProblemError, Tier
 from tarot_lite.runs import write_atomic
 from tarot_lite.suites.proposers import Proposal
@@ -249,15 +249,12 @@ class LanguageModel:
         """
         known = {problem.problem_id: problem for problem in problems}
         usable = 0
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-            if not line.strip():
-                continue
+        for place, entry in jsonlines.read(path, LanguageModelError):
             try:
-                entry = json.loads(line)
                 problem = known[entry["custom_id"]]
-            except (ValueError, KeyError, TypeError) as error:
+            except (KeyError, TypeError) as error:
                 raise LanguageModelError(
-                    f"{path}, line {number}: no result of a request that was written for these problems ({error!r}); "
+                    f"{place}: no result of a request that was written for these problems ({error!r}); "
                     "give the job's output file, and the problems that it was written for"
                 ) from None
             response = entry.get("response") or {}

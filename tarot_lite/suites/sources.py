@@ -8,13 +8,12 @@ claimed output.  Nothing of it is executed here.
 from __future__ import annotations
 
 import ast
-import gzip
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
+from tarot_lite import jsonlines
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, from_row
 from tarot_lite.suites import trees
 
@@ -41,7 +40,7 @@ def read(path: str | Path) -> Iterator[Problem | ProblemError]:
     path = Path(path)
     if not path.is_file():
         raise ProblemError(f"{path}: no such file; give a JSONL file with one problem a line")
-    return _parsed(_lines(path))
+    return _parsed(jsonlines.raw_lines(path, ProblemError))
 
 
 def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | ProblemError]:
@@ -62,19 +61,11 @@ def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | P
     return _parsed((f"{name}[{split}], row {number}", row) for number, row in enumerate(rows))
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with cast(IO[str], opener(path, "rt", encoding="utf-8", errors="replace")) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield f"{path}, line {number}", line
-
-
 def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError]:
     seen: set[str] = set()
     for place, item in items:
         try:
-            row = json.loads(item) if isinstance(item, str) else item
+            row = jsonlines.parse(item, place, ProblemError) if isinstance(item, bytes) else item
             problem = from_any_row(row, place)
             if problem.problem_id in seen:
                 raise ProblemError(f"{place}: problem id {problem.problem_id!r} was used before; ids must be unique")
@@ -82,8 +73,6 @@ def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError
             yield problem
         except ProblemError as error:
             yield error
-        except (ValueError, RecursionError) as error:
-            yield ProblemError(f"{place}: not JSON ({error}); the text begins {str(item)[:60]!r}")
 
 
 def from_any_row(row: Any, place: str = "row") -> Problem:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from tarot_lite import jsonlines
 from tarot_lite.problems import Problem, to_row
 
 __all__ = ["Store"]
@@ -48,7 +48,7 @@ class Store:
                 "take another folder, or delete this one to build anew"
             )
         kept.write_text(text, encoding="utf-8")
-        self._load()
+        self._records = {row["record"]["problem_id"]: row for row in jsonlines.read_journal(self._path)}
 
     def finished(self, problem: Problem) -> dict[str, Any] | None:
         """The record of a problem that was finished before, None if it was not or has changed since."""
@@ -60,29 +60,7 @@ class Store:
         if self._path is None:
             return
         line = {"problem": _fingerprint(problem), "record": record}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _load(self) -> None:
-        """Read what is there; half a last line (the process was killed while writing it) is cut off."""
-        assert self._path is not None
-        if not self._path.is_file():
-            return
-        whole = 0
-        with self._path.open("rb") as file:
-            for line in file:
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    break
-                if not line.endswith(b"\n"):
-                    break
-                whole += len(line)
-                self._records[entry["record"]["problem_id"]] = entry
-        if whole < self._path.stat().st_size:
-            os.truncate(self._path, whole)
+        jsonlines.append(self._path, [line])
 
 
 def _fingerprint(problem: Problem) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tarot_lite import runs
+from tarot_lite import jsonlines, runs
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Tier
 from tarot_lite.rewards import Rollout
@@ -26,24 +25,15 @@ class Lines:
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        jsonlines.append(self.path, rows)
 
     def read(self) -> list[dict[str, Any]]:
         """All whole rows."""
-        rows = []
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    rows.append(json.loads(line))
-                except json.JSONDecodeError:  # cut short by a kill
-                    break
-        return rows
+        return jsonlines.read_journal(self.path)
 
     def keep(self, below: float) -> None:
         """Keep rows of steps below a number; a half-written line goes too."""
-        kept = [json.dumps(row, ensure_ascii=False) + "\n" for row in self.read() if row["step"] < below]
-        runs.write_atomic(self.path, "".join(kept))
+        runs.write_atomic(self.path, "".join(jsonlines.write(row) for row in self.read() if row["step"] < below))
 
 
 class Recorder(Lines):

@@ -596,9 +596,9 @@ def test_where_no_published_file_is_known_an_edit_cannot_be_told_and_that_is_sai
 
 
 def test_an_edited_but_valid_file_is_noticed(shared_data, tmp_path):
-    from tarot_lite.benchmarks.sources import read_jsonl
+    from tarot_lite import jsonlines
 
-    rows = [row for _, row in read_jsonl(shared_data / "humaneval.jsonl.gz")]
+    rows = [row for _, row in jsonlines.read(shared_data / "humaneval.jsonl.gz")]
     assert "the rows are those of HumanEval.jsonl.gz" in load(tmp_path, "humaneval", *rows).source.notes[0]
     rows[3] = {**rows[3], "test": rows[3]["test"].replace("True", "False")}
     assert "edited by hand" in load(tmp_path, "humaneval", *rows).source.notes[-1]
