@@ -44,7 +44,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 CLEAN = getattr(sys, "_base_executable", sys.executable)
 BWRAP = "bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp".split()
-WORKERS = 2
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SECONDS = 4.0
 QUICK = 0.2  # CPU seconds: programs that take longer show how fast they are, and nothing of who runs them
 
@@ -352,6 +352,33 @@ def latency(box: Sandbox, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
+def by_workers(rounds: int) -> list[dict[str, Any]]:
+    """1,600 different programs of eight tests on ever more workers, which take turns; this machine has `WORKERS` cores."""
+    problems = toyworld.problems("train", 200, seed=1)
+    counts = sorted({1, WORKERS, 4 * WORKERS, 8 * WORKERS})
+    boxes = {count: Sandbox(workers=count) for count in counts}
+    seconds: dict[int, list[float]] = {count: [] for count in counts}
+    for number in range(rounds):
+        for count, box in boxes.items():
+            pairs = [(problem, f"{problem.reference}  # {number} {copy}") for problem in problems for copy in range(8)]
+            box.judge_many(pairs[:count])  # all workers have started
+            started = time.perf_counter()
+            results = box.judge_many(pairs)
+            seconds[count].append(time.perf_counter() - started)
+            assert all(result.passed for judged in results for result in judged)
+    for box in boxes.values():
+        box.close()
+    return [
+        {
+            "workers": count,
+            "cores": WORKERS,
+            "programs_per_second": round(1600 / statistics.median(took)),
+            "times_one_worker": round(statistics.median(a / b for a, b in zip(seconds[1], took, strict=True)), 2),
+        }
+        for count, took in seconds.items()
+    ]
+
+
 def zoo(python: str, site: str) -> list[dict[str, str]]:
     """Let everybody run every attack, each in front of a trainer of its own that may be killed or frozen."""
     rows = []
@@ -468,6 +495,7 @@ def main() -> None:
     short = [{"program": "print(int(input()) * 2)", "inputs": list("12345"), "outputs": ["2", "4", "6", "8", "10"]}]
     save("layers", compare(variants, short, options.rounds, 5 * options.size, "all layers"))
     save("latency", latency(everybody["tarot_lite"].box, options.rounds))
+    save("workers", by_workers(max(3, options.rounds // 3)))
     speed_figure(RESULTS).savefig(RESULTS / "sandbox_speed.png", dpi=130)
 
 

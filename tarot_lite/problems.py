@@ -226,7 +226,7 @@ if True:
     _arguments = _own["eval"](_sys.stdin.read(), {"__builtins__": {"set": _own["set"]}})
     with _contextlib.redirect_stdout(_io.StringIO()):
         _result = __entry_point__(*_arguments)
-    _own["print"](_own["repr"](_result))
+    _own["print"](_own["repr"](_result), file=_sys.__stdout__)
 """
 
 # Runs an assertion test: what program and test print does not count, only that both come to their end.

@@ -81,6 +81,7 @@ class Worker:
             stderr=self._log,
             env={
                 "PYTHONHASHSEED": "0",
+                "LC_ALL": "C.UTF-8",  # else the interpreter is in its UTF-8 mode
                 "LD_BIND_NOW": "1",
             },  # names of C functions are looked up here, not in every child
             cwd="/",

@@ -347,8 +347,59 @@ def _attacks() -> list[Attack]:
         _LIBC
         + "import os\nbuffer = ctypes.create_string_buffer(8)\nclass IO(ctypes.Structure):\n    _fields_ = [('base', ctypes.c_void_p), ('length', ctypes.c_size_t)]\nlocal, remote = IO(ctypes.addressof(buffer), 8), IO(id(buffer), 8)\nif libc.process_vm_readv(os.getppid(), ctypes.byref(local), 1, ctypes.byref(remote), 1, 0) > 0:\n    print('LEAK')\nelse:\n    raise OSError(ctypes.get_errno())",
     )
+    group = "end"
+    handler = "import atexit, os, time\n@atexit.register\ndef last():\n    "
+    finalizer = "import os, time\nclass Last:\n    def __del__(self):\n        "
+    add(group, "exit handler that forks", handler + "print('LEAK', os.fork())", _WRONG)
+    add(group, "exit handler for ever", handler + "while True: pass", _TIMEOUT)
+    add(group, "exit handler that sleeps", handler + "time.sleep(10**6)", _TIMEOUT)
+    add(group, "exit handler that registers itself", handler + "atexit.register(last)", _WRONG, _TIMEOUT)
+    add(
+        group,
+        "exit handler that claims to be ready and prints on",
+        handler + "os.write(5, b'co')\n    while True:\n        os.write(1, b'7\\n'), time.sleep(0.001)",
+        _WRONG,
+        _OUTPUT,
+        _TIMEOUT,
+    )
+    add(group, "finalizer that kills its parent", finalizer + "os.kill(os.getppid(), 9)\nlast = Last()", _WRONG)
+    add(group, "finalizer for ever", finalizer + "while True: pass\nlast = Last()\nlast.me = last", _TIMEOUT)
+    add(group, "finalizer that forks", finalizer + "print('LEAK', os.fork())\nlast = Last()", _WRONG)
+    add(
+        group,
+        "generator that never closes",
+        "def g():\n    while True:\n        try:\n            yield\n        except BaseException:\n            while True: pass\nwaiting = g()\nnext(waiting)",
+        _TIMEOUT,
+    )
+    add(
+        group,
+        "flush for ever",
+        "import sys\nclass Out:\n    def flush(self):\n        while True: pass\nsys.stdout = Out()",
+        _TIMEOUT,
+    )
+    raising = "import resource\nfor name in dir(resource):\n    if name.startswith('RLIMIT_'):\n        kind = getattr(resource, name)\n        hard = resource.getrlimit(kind)[1]\n        resource.setrlimit(kind, (hard, hard))\n"
+    add(group, "limits raised, then memory", raising + "block = b'x' * (400 << 20)", _MEMORY)
+    add(group, "limits raised, then time", raising + "while True: pass", _TIMEOUT)
+    add(
+        group,
+        "limits raised, then output",
+        raising + "import os\nwhile True: os.write(1, b'x' * 9999)",
+        _OUTPUT,
+        _EXCEPTION,
+    )
+    add(
+        group,
+        "stack asked for, heap taken",
+        "import threading\nthreading.stack_size(1 << 40)\nblock = b'x' * (400 << 20)",
+        _MEMORY,
+    )
+    add(
+        group,
+        "limits of its parent",
+        "import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (1, 1))\nprint('LEAK')",
+    )
     return found
 
 
 ATTACKS: tuple[Attack, ...] = tuple(_attacks())
-"""All of them, in groups (exhaust, files, network, processes, forge)."""
+"""All of them, in groups (exhaust, files, network, processes, forge, end)."""

@@ -117,6 +117,23 @@ sys.stdout.write("first ")
     )
 
 
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        ("", True),
+        ("def f():\n    yield 1\nlist(f())", True),
+        ("class A:\n    def __del__(self): pass\na = A()", True),
+        ("import atexit", False),
+        ("import threading\nthreading.stack_size(1 << 20)", False),
+    ],
+)
+def test_a_process_is_kept_for_the_next_test_of_a_program_that_leaves_no_trace(
+    sandbox: Sandbox, extra: str, kept: bool
+) -> None:
+    runs = sandbox.run(f"import os\nprint(os.getpid())\n{extra}", [""] * 3)
+    assert len({run.stdout for run in runs}) == (1 if kept else 3), runs
+
+
 def test_text_goes_in_and_out_unchanged(sandbox: Sandbox) -> None:
     text = "äöü € 𝄞\n\ttabs \n\nlast line without newline"
     assert sandbox.run("import sys\nprint(sys.stdin.read(), end='')", [text])[0].stdout == text

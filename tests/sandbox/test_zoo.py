@@ -17,7 +17,13 @@ from tarot_lite.sandbox.zoo import ATTACKS, Attack, Stage
 
 BRIEF = Limits(cpu_seconds=0.8, wall_seconds=1.5, memory_mb=256, output_kb=64)
 LIMITS = replace(BRIEF, wall_seconds=60)  # on a busy machine the clock would end attacks that fail for other reasons
-SLEEPERS = {"sleep", "all exceptions caught", "threads left running", "writing to the sandbox's channel"}
+SLEEPERS = {
+    "sleep",
+    "all exceptions caught",
+    "threads left running",
+    "writing to the sandbox's channel",
+    "exit handler that sleeps",
+}
 
 
 def resources() -> tuple[int, set[str], set[int]]:
@@ -87,7 +93,7 @@ def test_attacks_on_one_test_leave_the_next_test_right(stage: Stage) -> None:
             jobs = [(_attack_then_honest(attack.program(stage)), ["attack", "x"]) for attack in attacks]
             done += zip(attacks, box.run_many(jobs, limits=limits), strict=True)
         for attack, runs in done:
-            if "import os\nfor number in range(3, 300)" in attack.source:
+            if "range(3, 300)" in attack.source or "os.write(5" in attack.source:
                 assert runs[1].verdict is not Verdict.SANDBOX_FAILURE
                 continue  # it lies on the sandbox's own channel, and may harm its own next test
             if (runs[1].verdict, runs[1].stdout) != (Verdict.PASSED, "x\n"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import builtins
+import gc
 import io
 import opcode
 import os
@@ -24,12 +25,14 @@ from typing import Any, NoReturn
 from .namespace import Snapshot
 
 __all__ = [
+    "BIGGEST_STACK",
     "CHANNEL",
     "CLEAN",
     "ENDED",
     "FAILED",
     "ResourceLimits",
     "Snapshots",
+    "grant_stacks",
     "names_in",
     "serve",
     "take_snapshots",
@@ -41,6 +44,9 @@ globals()["__builtins__"] = dict(vars(builtins))
 
 CHANNEL = 5
 """Descriptor on which a child tells the zygote that a test is over."""
+
+BIGGEST_STACK = 1 << 29
+"""Bytes of stack that a thread gets at most, however much is asked for."""
 
 FAILED, CLEAN, ENDED = b"f", b"c", b"e"
 """First byte of a child's message: could not be confined, ready for another test, or at its end."""
@@ -54,6 +60,7 @@ _STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
 _FILENAME = "program.py"
 _IMPORT_NAME, _EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _STREAMS = ("stdin", "stdout", "stderr")
+_BOM = b"\xef\xbb\xbf"
 _WARM_UPS = 20
 _STREAMS_AHEAD = 8
 _ready: list[dict[str, io.TextIOWrapper]] = []
@@ -69,9 +76,31 @@ _RANDOM = frozenset({"random", "statistics", "numpy"})  # those of them that use
 _STICKY = frozenset(
     "__builtins__ __class__ __globals__ __import__ __subclasses__ chdir delattr displayhook dup2 environ "
     "excepthook exec filterwarnings getcontext localcontext meta_path modules path_hooks putenv register "
-    "set_printoptions setattr setcontext seterr setlocale setprofile setrlimit setswitchinterval settrace umask "
-    "unsetenv".split()
+    "set_printoptions setattr setcontext seterr setlocale setprofile setrlimit setswitchinterval settrace stack_size "
+    "umask unsetenv".split()
 )
+# Names by which a program gets objects that need its other names when they go: finalizers, streams of its own, hidden code.
+_LAST_WORDS = frozenset(
+    "__del__ BufferedIOBase BufferedWriter FileIO IOBase RawIOBase TextIOBase TextIOWrapper exec".split()
+)
+_GENERATOR = (
+    0x20 | 0x80 | 0x200
+)  # generators and coroutines, plain and asynchronous: one that waits has an end to come to
+
+
+def grant_stacks() -> None:
+    """Let a program ask for threads with a big stack.  What it asks for and does not use is no memory used: so address space
+    is given up to the hard limit, and the zygote looks at what was used in the end."""
+    set_size = _thread.stack_size
+
+    def stack_size(size: int = 0, /) -> int:
+        before = set_size(min(size, BIGGEST_STACK))
+        if size:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        return before
+
+    _thread.stack_size = threading.stack_size = stack_size
 
 
 def take_snapshots() -> Snapshots:
@@ -92,9 +121,9 @@ def warm_up(confine: Callable[[], None], snapshots: Snapshots) -> None:
         _confine(limits, confine, os.dup(1))
         code = _compile(program)
         reuse = _Reuse(code, snapshots)
-        outcome = _run(code)
+        outcome, _ = _end(_run(code), collect=True)
         reuse.ready_again()
-        _finish(outcome)
+        _tell(ENDED, outcome)
     sys.modules["__main__"] = main
     for name, value in kept.items():
         setattr(sys, name, value)
@@ -128,6 +157,19 @@ def names_in(code: types.CodeType) -> tuple[set[str], set[str]]:
     return names, modules
 
 
+def _has_last_words(code: types.CodeType) -> bool:
+    """Whether objects of the program may write when they go; only then is it worth to look for those in cycles."""
+    stack = [code]
+    while stack:
+        code = stack.pop()
+        if not _LAST_WORDS.isdisjoint(code.co_names) or (code.co_flags & _GENERATOR and code.co_name != "<genexpr>"):
+            return True
+        if "__del__" in code.co_consts:  # type("name", bases, {"__del__": ...}), setattr
+            return True
+        stack.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return False
+
+
 class _Reuse:
     """Decides whether this process may run the program again."""
 
@@ -136,16 +178,15 @@ class _Reuse:
         self.possible = names.isdisjoint(_STICKY) and modules <= _HARMLESS
         watched = (modules | {"builtins"}) - {"sys"}
         self._watched = [snapshots[name] for name in watched if name in snapshots]
-        self._loaded = len(sys.modules)
+        self._loaded = len(sys.modules) - 1  # without the program's own, which goes at its end
         memory = resource.getrlimit(resource.RLIMIT_AS)[0]
         self._memory = sys.maxsize if memory == resource.RLIM_INFINITY else memory // 4
         self._random = not modules.isdisjoint(_RANDOM)
-        self._modules = modules
 
     def ready_again(self) -> bool:
         """Whether the test that just ended left the process as it found it, and all could be put back."""
         try:
-            return self.possible and self._is_clean() and _flush() is None and self._restore()
+            return self.possible and self._is_clean() and self._restore()
         except BaseException:  # something that we look at was patched
             return False
 
@@ -155,7 +196,6 @@ class _Reuse:
             and len(sys.modules) == self._loaded
             and all(snapshot.holds() for snapshot in self._watched)
             and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
-            and atexit._ncallbacks() == 0
         )
 
     def _restore(self) -> bool:
@@ -168,8 +208,6 @@ class _Reuse:
             return False
         sys.setrecursionlimit(1000)
         sys.set_int_max_str_digits(4300)
-        if "threading" in self._modules:
-            threading.stack_size(0)
         if self._random:
             seed_random()
         return True
@@ -219,10 +257,11 @@ def serve(
     try:
         code = _compile(program)
         reuse = _Reuse(code, snapshots) if more else None
+        collect = _has_last_words(code)
         while True:
-            outcome = _run(code)
-            if reuse is None or not more or outcome[0] == "m" or not reuse.ready_again():
-                _finish(outcome)
+            outcome, is_quiet = _end(_run(code), collect)
+            if reuse is None or not (more and is_quiet) or outcome[0] == "m" or not reuse.ready_again():
+                _tell(ENDED, outcome)
                 break
             _tell(CLEAN, outcome)
             word = os.read(CHANNEL, 1)
@@ -261,7 +300,8 @@ def _confine(limits: ResourceLimits, confine: Callable[[], None], started: int) 
 
 def _compile(program: bytes) -> types.CodeType:
     try:
-        return compile(program.decode("utf-8", "surrogatepass"), _FILENAME, "exec", dont_inherit=True)
+        text = program.removeprefix(_BOM).decode("utf-8", "surrogatepass")
+        return compile(text, _FILENAME, "exec", dont_inherit=True)
     except MemoryError:
         _tell(ENDED, ("m", "MemoryError while compiling"))
     except BaseException as error:
@@ -287,54 +327,96 @@ def _run(code: types.CodeType) -> tuple[str, str]:
     except MemoryError as error:
         outcome = ("m", _describe(error))
     except BaseException as error:
+        if sys.excepthook is not sys.__excepthook__:
+            _call_hook(error)
         outcome = ("x", _describe(error))
-    if _thread._count() == 0:
-        module.__dict__.clear()
     return outcome
 
 
+def _call_hook(error: BaseException) -> None:
+    """The program's own word on its end.  The first frame of the traceback is ours."""
+    try:
+        trace = error.__traceback__
+        sys.excepthook(type(error), error, trace and trace.tb_next)
+    except BaseException:  # the interpreter shows both errors on stderr
+        return
+
+
 def _make_streams() -> dict[str, io.TextIOWrapper]:
-    return {
-        "stdin": io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8"),
-        "stdout": io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8"),
-        "stderr": io.TextIOWrapper(_unbuffered_stderr(), "utf-8", "backslashreplace", write_through=True),
-    }
+    """The standard streams as the interpreter itself makes them at its start, to their last attribute."""
+    return {name: _make_stream(number, name) for number, name in enumerate(_STREAMS)}
 
 
-def _unbuffered_stderr() -> Any:
-    return io.FileIO(2, "w", closefd=False)  # typed as a raw stream, which a text wrapper takes when it writes through
+def _make_stream(number: int, name: str) -> Any:
+    mode = "w" if number else "r"
+    raw: Any = io.FileIO(number, mode, closefd=False)
+    raw.name = f"<{name}>"
+    buffer = io.BufferedWriter(raw) if number else io.BufferedReader(raw)
+    errors = "backslashreplace" if name == "stderr" else "surrogateescape"
+    stream: Any = io.TextIOWrapper(buffer, "utf-8", errors, newline="\n", line_buffering=name == "stderr")
+    stream.mode = mode
+    return stream
 
 
 def _exit_code(code: object) -> tuple[str, str]:
-    if code is None or code == 0:
+    if code is None or (isinstance(code, int) and code & 0xFF == 0):
         return ("o", "")
     return ("x", f"exit code {code}" if isinstance(code, int) else f"exit with the message {code!s:.200}")
 
 
+def _end(outcome: tuple[str, str], collect: bool) -> tuple[tuple[str, str], bool]:
+    """End as the interpreter does: wait for threads, run exit functions, flush, take the program's module apart.
+
+    Returns the outcome and whether there was nothing to wait for and nothing is left to write.  `collect` looks for objects in cycles too: their
+    finalizers find all names still there.
+    """
+    try:
+        is_quiet = not (_thread._count() or atexit._ncallbacks() or threading._threading_atexits)  # type: ignore[attr-defined]
+    except BaseException:
+        is_quiet = False
+    if not is_quiet:
+        _run_exit_functions()
+    failure = _flush()
+    for name in _STREAMS:
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
+    is_quiet = is_quiet and failure is None  # what could not be written would be, at the next test
+    if _thread._count() == 0:  # else a thread goes on with its names until the process ends
+        _take_apart(collect)
+        is_quiet = _flush() is None and is_quiet  # what was written meanwhile; the exit code no more depends on it
+    if failure is not None and outcome[0] == "o":
+        outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))
+    return outcome, is_quiet
+
+
+def _take_apart(collect: bool) -> None:
+    try:
+        module = sys.modules.pop("__main__")
+        if not collect:
+            vars(module).clear()
+        del module
+        if collect:
+            gc.collect()
+    except BaseException:  # the program put something else in its place
+        return
+
+
 def _flush() -> BaseException | None:
-    """Write out what the program printed, also to the stream it may have replaced."""
+    """Write out what was printed; returns what went wrong."""
     failure = None
-    for stream in {id(stream): stream for stream in (sys.stdout, sys.__stdout__)}.values():
+    for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None and not getattr(stream, "closed", False):
+            if stream is not None and not _is_closed(stream):
                 stream.flush()
         except BaseException as error:
             failure = error
     return failure
 
 
-def _finish(outcome: tuple[str, str]) -> None:
-    """End as the interpreter does: wait for threads, run exit functions, flush; and say so."""
+def _is_closed(stream: Any) -> bool:
     try:
-        idle = _thread._count() == 0 and atexit._ncallbacks() == 0 and not threading._threading_atexits  # type: ignore[attr-defined]
-    except BaseException:
-        idle = False
-    if not idle:
-        _run_exit_functions()
-    failure = _flush()
-    if failure is not None and outcome[0] == "o":
-        outcome = ("m" if isinstance(failure, MemoryError) else "x", _describe(failure))
-    _tell(ENDED, outcome)
+        return bool(stream.closed)
+    except Exception:  # a stream that does not tell is flushed
+        return False
 
 
 def _run_exit_functions() -> None:

@@ -41,17 +41,17 @@ _ALWAYS = """
     newfstatat pause pipe pipe2 poll ppoll pread64 preadv preadv2 pselect6 pwrite64 pwritev pwritev2 read
     readlink readlinkat readv recvfrom restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask
     rt_sigreturn rt_sigsuspend rt_sigtimedwait sched_get_priority_max sched_get_priority_min sched_getaffinity
-    sched_getparam sched_getscheduler sched_yield select set_robust_list set_tid_address setitimer shutdown
+    sched_getparam sched_getscheduler sched_yield select set_robust_list set_tid_address setitimer setrlimit shutdown
     sigaltstack stat statfs statx sysinfo time times uname wait4 waitid write writev
 """.split()
 
 _CLONE_THREAD = 0x10000
-_RLIMIT_STACK = 3
 _SOMETIMES: dict[str, tuple[Rule, ...]] = {
     # no F_SETOWN, F_SETSIG: they make the kernel send any signal to any process of this user
     "fcntl": (Rule(1, (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032, 1034)),),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": (Rule(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
+    "prlimit64": (Rule(0, (0,)),),  # one's own limits, which nobody without a capability raises above the hard ones
     "sendto": (Rule(4, (), is_pointer=True),),  # to the other end of the pair alone
     "socketpair": (Rule(0, (1,)), Rule(1, (1,), 0xF)),
 }
@@ -62,8 +62,6 @@ _SERVER: dict[str, tuple[Rule, ...] | None] = {
     "kill": None,
     "memfd_create": None,
     "prctl": (Rule(0, (15, 16)),),  # a thread's name
-    "prlimit64": (Rule(0, (0,)), Rule(2, (), is_pointer=True)),  # reading one's own
-    "setrlimit": (Rule(0, (_RLIMIT_STACK,)),),
 }
 _OPEN_FLAGS = 0o1 | 0o2 | 0o100 | 0o1000 | 0o20000000  # write, read-write, create, truncate, temporary file
 _OPENING = {"open": 1, "openat": 2}

@@ -43,6 +43,7 @@ def main(control_fd: int, without: str, library: str, *packages: str) -> None:
     """
     control = _socket.socket(fileno=_move(control_fd))
     os.environ.clear()
+    os.umask(0o022)  # whatever the caller's: what is made here must be readable to the user that a program becomes
     sys.stderr = open(_move(2), "w", buffering=1)  # noqa: SIM115 - the log of this process, for ever
     if sys.platform == "linux":
         from .walls import LinuxWalls as Walls

@@ -75,9 +75,11 @@ class Zygote:
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_NPROC)
         self._hard = {kind: resource.getrlimit(kind)[1] for kind in kinds}
         self._limits_of = functools.lru_cache(4)(self._limits)
+        if _LINUX:
+            child.grant_stacks()
         self._snapshots = child.take_snapshots()
         child.warm_up(rehearse, self._snapshots)
-        self._pid = 0
+        self._pid = self._peak = 0
         self._channel: _socket.socket | None = None
         self._cpu_before = 0.0
         self._is_ready = self._was_confined = False
@@ -164,6 +166,8 @@ class Zygote:
                 break  # else it was not our doing: perhaps the machine ran out of memory
         wall = time.monotonic() - started
         verdict, error = _explain(message, limit, status, request)
+        if kind != child.CLEAN and self._peak > request.memory + self._own_memory:
+            verdict, error = "memory_exceeded", f"used more than {request.memory >> 20} MiB of memory".encode()
         size = os.lseek(1, 0, os.SEEK_END)
         if size > request.output:
             verdict, error = "output_exceeded", f"wrote more than {request.output} bytes".encode()
@@ -197,7 +201,7 @@ class Zygote:
         ]
         if _LINUX:  # elsewhere an interpreter's own address space is larger than any sensible limit
             memory += self._own_memory
-            limits.append((resource.RLIMIT_AS, memory, memory))
+            limits.append((resource.RLIMIT_AS, memory, memory + child.BIGGEST_STACK))
         if self._own_user:
             limits.append((resource.RLIMIT_NPROC, processes + 2, processes + 2))
         most = {kind: math.inf if hard == resource.RLIM_INFINITY else hard for kind, hard in self._hard.items()}
@@ -239,6 +243,7 @@ class Zygote:
         assert self._channel is not None
         os.kill(self._pid, signal.SIGKILL)
         _, status, usage = os.wait4(self._pid, 0)
+        self._peak = usage.ru_maxrss << 10 if _LINUX else 0
         self._poll.unregister(self._channel.fileno())
         self._channel.close()
         self._pid, self._channel = 0, None

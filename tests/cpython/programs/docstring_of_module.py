@@ -1,0 +1,2 @@
+"""About."""
+print(__doc__, __name__)

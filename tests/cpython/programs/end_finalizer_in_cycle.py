@@ -1,0 +1,6 @@
+class Last:
+    def __del__(self):
+        print('cycle', word)
+word = input()
+last = Last()
+last.me = last

@@ -1,0 +1,5 @@
+class Last:
+    def __del__(self):
+        raise ValueError
+last = Last()
+print('fine')

@@ -1,0 +1,4 @@
+import weakref
+class Thing: pass
+thing = Thing()
+weakref.finalize(thing, print, 'gone')

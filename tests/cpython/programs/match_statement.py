@@ -1,0 +1,5 @@
+match input().split():
+    case ['go', where]:
+        print(where)
+    case _:
+        print('?')

@@ -1,0 +1,3 @@
+import codecs, sys
+reader = codecs.getreader('utf-8')(sys.stdin.buffer)
+print(reader.readline())

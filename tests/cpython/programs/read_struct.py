@@ -1,0 +1,2 @@
+import sys, struct
+print(struct.unpack('>H', sys.stdin.buffer.read(2)))

@@ -1,0 +1,5 @@
+import sys
+out = sys.stdout.detach()
+out.write(b'detached')
+out.flush()
+sys.stdout = None

@@ -1,0 +1,2 @@
+import sys
+sys.stdout.write('\n'.join(map(str, range(5))))

@@ -1,0 +1,2 @@
+print('x' * 300_000)
+print('end')

@@ -1,0 +1,3 @@
+import sys
+print('to nobody', file=sys.stderr)
+sys.stderr.write('x')

@@ -1,0 +1,1 @@
+print(b'\xff'.decode('utf-8', 'surrogateescape'))

@@ -1,0 +1,4 @@
+import sys
+print('text')
+sys.stdout.flush()
+sys.stdout.buffer.write(b'raw\n')
