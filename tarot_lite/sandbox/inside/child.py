@@ -367,8 +367,8 @@ def _exit_code(code: object) -> tuple[str, str]:
 def _end(outcome: tuple[str, str], collect: bool) -> tuple[tuple[str, str], bool]:
     """End as the interpreter does: wait for threads, run exit functions, flush, take the program's module apart.
 
-    Returns the outcome and whether there was nothing to wait for and nothing is left to write.  `collect` looks for objects in cycles too: their
-    finalizers find all names still there.
+    Returns the outcome and whether there was nothing to wait for and nothing is left to write.  `collect` looks for
+    objects in cycles too: their finalizers find all names still there.
     """
     try:
         is_quiet = not (_thread._count() or atexit._ncallbacks() or threading._threading_atexits)  # type: ignore[attr-defined]
