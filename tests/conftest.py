@@ -14,6 +14,7 @@ import pytest
 from tarot_lite.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parent.parent
+collect_ignore = ["cpython/programs"]  # they are run, not imported
 
 
 @pytest.hookimpl(tryfirst=True)
