@@ -8,7 +8,6 @@ TAROT rows, HumanEval-style functions and the tiny student alike.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tarot_lite import jsonlines
+from tarot_lite.fences import program
 from tarot_lite.judging import EXACT, Comparison, same_output, same_value
 
 __all__ = [
@@ -240,7 +240,6 @@ with contextlib.redirect_stdout(io.StringIO()):
 print({HELD!r})
 """
 
-_FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\r?\n(.*?)\n?```", re.DOTALL)
 _PUBLISHED_ORDER = ("source", "task_type", "in_source_id", "problem", "gold_standard_solution", "verification_info",
                     "metadata", "problem_id", "custom_id", "tarot_lite")  # fmt: skip
 _ROW_FIELDS = ("problem", "gold_standard_solution", "verification_info", "problem_id")
@@ -286,7 +285,7 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
         given, expected = (_text(case, name, here) for name in ("input", "output"))
         tests.append(TestCase(given, expected, tier=tier, reason=case.get("reason")))
     gold = row.get("gold_standard_solution")
-    fenced = _FENCE.search(gold) if gold else None
+    fenced = program(gold) if gold else None
     ours = row.get("tarot_lite") or {}
     try:
         form = Form(ours.get("form", "stdin_stdout"))
@@ -296,7 +295,7 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
         problem_id=_text(row, "problem_id", place),
         statement=_text(row, "problem", place),
         tests=tuple(tests),
-        reference=fenced.group(1) if fenced else gold,
+        reference=gold if fenced is None else fenced.removesuffix("\n"),
         form=form,
         scaffold=ours.get("scaffold"),
         entry_point=ours.get("entry_point"),

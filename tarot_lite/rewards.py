@@ -15,33 +15,32 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from tarot_lite.curriculum import Group, Policy
+from tarot_lite.fences import program
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.sandbox import Sandbox, TestResult
 
 __all__ = ["FormatReward", "Rollout", "TierReward", "extract_code", "signal_share", "tier_verdicts"]
 
-_FENCE = re.compile(
-    r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE
-)
+_REASONED = re.compile(r"</(?:think|thinking|reasoning)>")
 
 
 def extract_code(completion: str, answer_tag: str = "answer") -> str | None:
-    """Find the program in a chat completion: the last Python fence of the answer.
+    """Find the program in a chat completion: the best fence of the answer, see `tarot_lite.fences.program`.
 
     Parameters
     ----------
     completion
         What the model wrote.
     answer_tag
-        Name of the tag around the answer (`solution` for Qwen3).  If the tag is there, only what follows its last
-        opening is searched, so a draft in the reasoning is never taken for the answer.
+        Name of the tag around the answer (`solution` for Qwen3).  What comes before the end of the reasoning is never
+        the answer, nor, if the tag is there, what comes before the tag.
 
     Returns
     -------
@@ -55,9 +54,18 @@ def extract_code(completion: str, answer_tag: str = "answer") -> str | None:
     >>> extract_code("I would print 1.") is None
     True
     """
-    _, tag, answer = completion.rpartition(f"<{answer_tag}>")
-    fences = _FENCE.findall(answer if tag else completion)
-    return fences[-1] if fences else None
+    opening, closing = f"<{answer_tag}>", f"</{answer_tag}>"
+    *_, end = [0, *(match.end() for match in _REASONED.finditer(completion, 0, completion.rfind(opening)))]
+    if opening not in completion:
+        *_, end = [0, *(match.end() for match in _REASONED.finditer(completion))]
+        return program(completion[end:])
+    _, *opened = completion[end:].split(opening)
+    for text in reversed(opened):
+        answer = text.rpartition(closing)[0] or text
+        code = program(answer)
+        if code is not None or (closing in text and "\n" in answer):  # else the text only speaks of the tags
+            return code
+    return None
 
 
 def tier_verdicts(results: Sequence[TestResult]) -> dict[Tier, Verdict]:
@@ -135,7 +143,9 @@ class TierReward:
     gather
         Joins a list with those of the other processes of the training; None: there are none.
     max_tokens
-        Longest completion; one that reaches it counts as truncated.
+        Longest completion; one that reaches it and does not end there counts as truncated.
+    end_tokens
+        Tokens that end a completion; the trainer sets its own.
     on_rollouts
         Called with every scored batch, for the completions table.
 
@@ -150,10 +160,11 @@ class TierReward:
     count, as at progress 1.  Per batch these metrics are logged: ``tier/<tier>`` pass rate, ``signal/<tier>`` share
     of groups in which the tier tells completions apart, ``signal/reward`` the same for the reward in force,
     ``all_fail/<tier>`` share of groups in which no completion passes it (of ``reward``: earns anything),
-    ``part/<tier>`` mean reward that the tier gave, ``paid/<tier>`` share of groups whose gradient came from the tier (one that
-    came from several is shared out by their prices), ``suite`` share that passes everything, ``truncated``, ``no_code``,
-    ``code_length`` mean characters of the code, ``verdict/<verdict>``, ``phase``, ``seconds/scoring`` (time
-    that the sandbox worked, whether anybody waited for it or not; of programs begun by `ahead`, their sum over its workers).
+    ``part/<tier>`` mean reward that the tier gave, ``paid/<tier>`` share of groups whose gradient came from the tier
+    (one that came from several is shared out by their prices), ``suite`` share that passes everything, of those that
+    have tiers, ``truncated``, ``no_code``, ``code_length`` mean characters of the code, ``verdict/<verdict>``,
+    ``phase``, ``seconds/scoring`` (time that the sandbox worked, whether anybody waited for it or not; of programs
+    begun by `ahead`, their sum over its workers).
     """
 
     def __init__(
@@ -167,6 +178,7 @@ class TierReward:
         max_tokens: int | None = None,
         on_rollouts: Callable[[list[Rollout]], None] | None = None,
         gather: Callable[[list[Any]], list[Any]] | None = None,
+        end_tokens: Collection[int] = (),
     ) -> None:
         self.__name__ = "tier_reward"  # TRL names its metrics after this
         self.problems = problems
@@ -178,6 +190,7 @@ class TierReward:
         self.max_tokens = max_tokens
         self.on_rollouts = on_rollouts
         self.gather = gather
+        self.end_tokens = end_tokens
         self.state: Mapping[str, float] = {}  # what the policy has learnt; belongs into the training's checkpoints
         self._thread = ThreadPoolExecutor(1, "scoring")
         self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
@@ -263,8 +276,7 @@ class TierReward:
         paying = self._settle(passes, problem_id, step, progress)
         rewards = [policy.reward(of, progress, self.normalize) for policy, of in zip(paying, passes, strict=True)]
         verdicts = [tier_verdicts(tests) for tests in results]
-        lengths = [len(ids) for ids in completion_ids] if completion_ids is not None else [0] * len(texts)
-        truncated = [self.max_tokens is not None and length >= self.max_tokens for length in lengths]
+        truncated = [self._is_truncated(ids) for ids in completion_ids or [()] * len(texts)]
         if log_metric is not None:
             for name, value in self._metrics(verdicts, rewards, truncated, codes).items():
                 log_metric(name, value)
@@ -279,6 +291,9 @@ class TierReward:
         if trainer_state is not None:
             self._learn(passes, paying, progress)
         return rewards
+
+    def _is_truncated(self, ids: Sequence[int]) -> bool:
+        return self.max_tokens is not None and len(ids) >= self.max_tokens and ids[-1] not in self.end_tokens
 
     def _groups(self, values: Sequence[Any]) -> list[Sequence[Any]]:
         return [values[i : i + self.group_size] for i in range(0, len(values), self.group_size)]
@@ -331,7 +346,8 @@ class TierReward:
             metrics[f"tier/{tier.value}"] = sum(passed) / max(len(passed), 1)
             metrics[f"signal/{tier.value}"] = signal_share(passed, self.group_size)
             metrics[f"all_fail/{tier.value}"] = _nothing_share(passed, self.group_size)
-        metrics["suite"] = sum(all(v is Verdict.PASSED for v in of.values()) for of in verdicts) / count
+        suites = [all(verdict is Verdict.PASSED for verdict in of.values()) for of in verdicts if of]
+        metrics["suite"] = sum(suites) / max(len(suites), 1)
         metrics["truncated"] = sum(truncated) / count
         metrics["no_code"] = sum(code is None for code in codes) / count
         metrics["code_length"] = sum(len(code) for code in codes if code is not None) / max(

@@ -16,7 +16,9 @@ import tarot_lite
 PACKAGE = Path(tarot_lite.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines"), 0),
+    **dict.fromkeys(
+        ("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines", "fences"), 0
+    ),
     "settings": 0.3,  # looks policies up
     "runs": 0.6,  # takes settings
     "sandbox": 1,
@@ -37,6 +39,7 @@ FLOORS = {
 LIGHT = (
     "exact",
     "jsonlines",
+    "fences",
     "problems",
     "judging",
     "curriculum",
@@ -131,7 +134,7 @@ def test_stages_1_2_and_5_import_without_torch() -> None:
 
 
 def test_the_lowest_floors_and_the_command_line_import_no_tables_or_figures() -> None:
-    assert loaded(LIGHT, ("torch", "pandas", "matplotlib", "seaborn", "papermill", "nbconvert")) == ""
+    assert loaded(LIGHT, ("torch", "pandas", "matplotlib", "seaborn", "papermill", "nbconvert", "markdown_it")) == ""
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -84,6 +84,14 @@ def test_the_original_test_without_a_tier_is_worth_nothing(sandbox):
     assert reward_of(sandbox, "flat", only_the_original)[0] == 0
 
 
+def test_a_problem_without_tiers_is_in_no_rate(sandbox):
+    bare = Problem("bare", "", (TestCase("9\n", "18\n"),))
+    reward = TierReward({"double": DOUBLE, "bare": bare}, get_policy("flat"), sandbox, lambda problem, text: text, 1)
+    logged = {}
+    reward([FAILS_EDGE, RIGHT], ["double", "bare"], log_metric=logged.__setitem__)
+    assert logged["suite"] == 0 and logged["tier/basic"] == 1
+
+
 def test_a_completion_without_code_earns_nothing_and_is_counted(sandbox):
     reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: extract_code(text), 2)
     logged = {}
@@ -109,6 +117,9 @@ def test_chat_messages_and_truncation(sandbox):
     chat = [[{"role": "assistant", "content": RIGHT}], [{"role": "assistant", "content": RIGHT}]]
     assert reward(chat, ["double", "double"], completion_ids=[[1, 2, 3], [1, 2]]) == [1, 1]
     assert [rollout.truncated for rollout in kept] == [True, False]
+    reward.end_tokens = {3}
+    assert reward(chat, ["double", "double"], completion_ids=[[1, 2, 3], [1, 3, 2]]) == [1, 1]
+    assert [rollout.truncated for rollout in kept[2:]] == [False, True]
     assert kept[0].verdicts == dict.fromkeys(Tier, Verdict.PASSED)
     assert json.loads(json.dumps(kept[0].verdicts)) == {tier.value: "passed" for tier in Tier}
 
@@ -138,26 +149,6 @@ def test_an_unknown_problem_is_named(sandbox):
     reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda p, text: text, 1)
     with pytest.raises(ValueError, match="'treble' is none of the 1 problems"):
         reward([RIGHT], ["treble"])
-
-
-@pytest.mark.parametrize(
-    ("completion", "code"),
-    [
-        ("```python\nA\n```", "A\n"),
-        ("```py\nA\n```", "A\n"),
-        ("```\nA\n```", "A\n"),
-        ("```Python3\r\nA\r\n```", "A\r\n"),
-        ("text\n  ```python\n  A\n  ```", "  A\n"),
-        ("```python\nA\n```\nor\n```python\nB\n```", "B\n"),
-        ("<think>\n```python\nA\n```\n</think>\n<answer>\n```python\nB\n```\n</answer>", "B\n"),
-        ("<think>\n```python\nA\n```\n</think>\n<answer>\nno code\n</answer>", None),
-        ("```json\n{}\n```", None),
-        ("```python\nunclosed", None),
-        ("", None),
-    ],
-)
-def test_code_is_found_in_the_answer(completion, code):
-    assert extract_code(completion) == code
 
 
 @pytest.mark.parametrize(

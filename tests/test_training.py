@@ -271,4 +271,6 @@ def test_alarms_name_the_remedy_and_stay_silent_when_all_is_well(undisturbed):
     [no_signal] = alarms(well.assign(**{"signal/reward": 0.02}))
     assert "only 2 %" in no_signal and "notebook 03" in no_signal
     [cut] = alarms(well.assign(truncated=0.5))
+    [form] = alarms(well.assign(**{"rewards/format_reward/mean": 0.0}))
+    assert "format_weight 0" in form and alarms(well.assign(**{"rewards/format_reward/mean": 0.1})) == []
     assert "max_completion_tokens" in cut

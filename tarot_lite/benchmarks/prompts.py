@@ -9,6 +9,7 @@ from typing import Any
 
 from tarot_lite.benchmarks.registry import Benchmark
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task
+from tarot_lite.fences import program
 from tarot_lite.problems import BODY, Form, Problem
 
 __all__ = ["STYLES", "cut", "default_style", "own_problem", "render", "solution"]
@@ -18,8 +19,6 @@ STYLES = ("complete", "chat", "own")
 the prompt as a user's message, in its chat template.  ``own``: the student's own prompt and extraction (the tiny students
 know one-line comments and bodies only)."""
 
-_FENCE = re.compile(r"```([^\n`]*)\n(.*?)(?:```|\Z)", re.DOTALL)
-_PYTHON = ("python", "python3", "py")
 _ASSERTION = "[PYTHON]\n{}\n[/PYTHON]\n[ANSWER]\n"
 _SHOT = "[PYTHON]\n{}\nassert {} == {}\n[/PYTHON]\n[ANSWER]\nassert {} == {}\n[/ANSWER]\n\n"
 _SHOT_INPUT = _SHOT.format("def f(a, b):\n    return a * b", "f(??)", "12", "f(3, 4)", "12")
@@ -105,7 +104,8 @@ def solution(task: Task, benchmark: Benchmark, style: str, text: str) -> str | N
     if style == "complete":
         completion = cut(text, benchmark.stops)
         return completion if benchmark.prompt == "statement" else task.whole(completion)
-    code = _fenced(text, task.entry_point)
+    # an example of use often follows the answer, and a base model often does not close its fence
+    code = program(text, lambda code: _defines(code, task.entry_point), unclosed=True)
     if code is None:
         code = text if _defines(text, task.entry_point) else ""
     if not code.strip():
@@ -133,18 +133,6 @@ def own_problem(task: Task) -> Problem:
     """
     doc = ast.get_docstring(ast.parse(task.prompt).body[-1]) or ""  # type: ignore[arg-type]
     return Problem(task.task_id, f"# {doc}", form=Form.SCAFFOLD, scaffold=f"{task.prompt}    {BODY}\n")
-
-
-def _fenced(text: str, entry: str | None) -> str | None:
-    """The last Python fence that defines `entry`, else the last one: an example of use often follows the answer.
-
-    A fence without a language counts if none says Python; one in another language never does.
-    """
-    found = [(language.strip().lower(), code) for language, code in _FENCE.findall(text)]
-    codes = [code for language, code in found if language in _PYTHON] or [
-        code for language, code in found if not language
-    ]
-    return next((code for code in reversed(codes) if _defines(code, entry)), codes[-1] if codes else None)
 
 
 def _defines(code: str, entry: str | None) -> bool:

@@ -65,7 +65,7 @@ def alarms(history: pd.DataFrame, window: int = 10) -> list[str]:
 
 
 def alarms_by_kind(last: pd.DataFrame) -> dict[str, str]:
-    """`alarms` of some steps, with a name for each: ``truncated`` or ``signal``."""
+    """`alarms` of some steps, with a name for each: ``truncated``, ``signal`` or ``format``."""
     mean = last.mean(numeric_only=True)
     found = {}
     if mean["truncated"] > 0.25:
@@ -77,6 +77,12 @@ def alarms_by_kind(last: pd.DataFrame) -> dict[str, str]:
         found["signal"] = (
             f"only {100 * mean['signal/reward']:.0f} % of the last groups had rewards that differ, so there is almost no "
             "gradient: choose a policy whose tiers this student passes sometimes (notebook 03), or more generations"
+        )
+    if mean.get("rewards/format_reward/mean", 1.0) == 0:
+        found["format"] = (
+            "none of the last completions had the published form, so the format reward told nothing: look at one in "
+            "rollouts.jsonl (a template that opens the first tag itself, CRLF, a line end after the last tag?), or set "
+            "format_weight 0"
         )
     return found
 

@@ -119,6 +119,8 @@ class CurriculumTrainer(GRPOTrainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(self.reward_funcs[0], TierReward):
+            self.reward_funcs[0].end_tokens = frozenset(self.eos_token_ids)
         self.clock = Clock()
         self.add_callback(_Steps(self.clock))
         self._rows: list[dict[str, Any]] = []
