@@ -57,7 +57,7 @@ lint: $(ready) ## style, formatting, types of the package
 	$(python) -m mypy
 
 test: $(ready) lint ## everything: lint, types, doctests, tests, and the five notebooks with the smoke profile
-	MPLBACKEND=agg $(python) -m pytest -n 2 --dist loadgroup tests tarot_lite notebooks --doctest-modules --ignore=tarot_lite/notebooks --nbval-lax --nbval-cell-timeout=300 $(ARGS)
+	MPLBACKEND=agg $(python) -m pytest -n 2 tests tarot_lite notebooks --doctest-modules --ignore=tarot_lite/notebooks --nbval-lax --nbval-cell-timeout=300 $(ARGS)
 
 unsloth := build/unsloth/bin/python
 

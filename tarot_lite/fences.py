@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Fence", "fences", "program"]
+__all__ = ["Fence", "compiles", "fences", "program"]
 
 _PYTHON = re.compile(r"(?:python|py)[\d.]*")
 _LANGUAGE = re.compile(r"[\s{.]*([\w.+#-]*)")
@@ -109,7 +109,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _rank(fence: Fence, wanted: Callable[[str], bool]) -> tuple[bool, ...]:
-    return bool(fence.code.strip()), fence.is_python, wanted(fence.code), _compiles(fence.code)
+    return bool(fence.code.strip()), fence.is_python, wanted(fence.code), compiles(fence.code)
 
 
 def _read(lines: list[str], start: int, found: list[Fence], unclosed: bool, tries: Iterator[int]) -> int | None:
@@ -121,9 +121,9 @@ def _read(lines: list[str], start: int, found: list[Fence], unclosed: bool, trie
         language = _LANGUAGE.match(token.info)[1].lower()  # type: ignore[index]
         fence = Fence(language, token.content)
         is_closed = after - 1 > first and re.fullmatch(rf"[ \t>]*{token.markup[0]}+[ \t]*", lines[after - 1])
-        if (fence.is_python or not language) and not (is_closed and _compiles(fence.code)):
+        if (fence.is_python or not language) and not (is_closed and compiles(fence.code)):
             for (end, code), _ in zip(_ends(lines, first, token.markup), tries, strict=False):
-                if code.strip() and _compiles(code):
+                if code.strip() and compiles(code):
                     found.append(Fence(language, code))
                     return end
         if is_closed or unclosed:
@@ -137,7 +137,7 @@ def _tagged(lines: list[str]) -> Iterator[Fence]:
     for number in range(len(lines) - 1, -1, -1):
         if opening := _TAGGED.search(lines[number]):
             for (_, code), _ in zip(_ends(lines, number, opening[1]), tries, strict=False):
-                if code.strip() and _compiles(code):
+                if code.strip() and compiles(code):
                     yield Fence(opening[2].lower(), code)
                     break
 
@@ -158,11 +158,15 @@ def _ends(lines: list[str], first: int, markup: str) -> Iterator[tuple[int, str]
             yield number + 1, "".join(f"{line[margin:]}\n" for line in held)
 
 
-def _compiles(code: str) -> bool:
-    """Whether Python takes it; a function's body, which may return, counts too.
+def compiles(code: str) -> bool:
+    """Whether Python takes it as a program or as a function's body, which may return.
 
-    `compile` and not `ast.parse`: before 3.11.8 the latter is not safe in two threads.
+    Examples
+    --------
+    >>> compiles("return x + 1"), compiles("So: x + 1")
+    (True, False)
     """
+    # not ast.parse, which before 3.11.8 is not safe in two threads
     try:
         compile(code, _PLACE, "exec", dont_inherit=True)
     except SyntaxError as error:

@@ -8,6 +8,7 @@ TAROT rows, HumanEval-style functions and the tiny student alike.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -16,6 +17,7 @@ from typing import Any
 
 from tarot_lite import jsonlines
 from tarot_lite.fences import program
+from tarot_lite.literals import plain, source, written
 from tarot_lite.judging import EXACT, Comparison, same_output, same_value
 
 __all__ = [
@@ -91,7 +93,7 @@ class Form(StrEnum):
     """How a candidate's code becomes a program.
 
     ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, each test's input is a
-    literal list of arguments and its output the repr of the result; ``scaffold`` -- it is the body of a function
+    literal list of arguments and its output the result as a literal (see `tarot_lite.literals`); ``scaffold`` -- it is the body of a function
     and `Problem.scaffold` makes the program; ``assertion`` -- each test's input is Python source that runs in the
     candidate's namespace and raises if it is wrong, and its output is `HELD`.
 
@@ -202,7 +204,9 @@ class Problem:
             indent = line[: len(line) - len(line.lstrip())]
             return self.scaffold.replace(BODY, code.strip("\n").replace("\n", "\n" + indent))
         if self.form is Form.FUNCTION:
-            return f"{code}\n{_CALL.replace('__entry_point__', self.entry_point or '')}"
+            *_, start = [0, *(match.end() for match in _FUTURE.finditer(code))]
+            after = _AFTER.replace("__entry_point__", self.entry_point or "")
+            return f"{code[:start]}{_BEFORE}{code[start:]}\n{after}"
         if self.form is Form.ASSERTION:
             return f"_candidate = {code!r}\n{_ASSERT}"
         return code
@@ -217,16 +221,22 @@ class Problem:
         return replace(self, tests=tuple(tests))
 
 
-# Runs a function test inside the sandbox: arguments come on stdin, what the function prints is not its answer.  A program
-# may have functions named like builtins, so these are taken from a module; to load `ast` would make every fork slower.
-_CALL = """
+# Around a function's source, inside the sandbox.  It is loaded as the benchmarks' own checkers load it: a main block does
+# not run, and what it prints is not its answer.  Arguments come on stdin.  A program may have functions named like
+# builtins, so these are taken from a module; to load `ast` would make every fork slower.
+_BEFORE = 'import io as _tarot_io, sys as _tarot_sys; __name__ = "builtins"; _tarot_sys.stdout = _tarot_io.StringIO()\n'
+_FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
+_WRITTEN = re.sub(r"\b(plain|written)\(", r"_tarot_\1(", source(plain, written))
+_AFTER = f"""
+{_WRITTEN}
 if True:
-    import contextlib as _contextlib, io as _io, sys as _sys
-    _own = _io.__dict__["__builtins__"]
-    _arguments = _own["eval"](_sys.stdin.read(), {"__builtins__": {"set": _own["set"]}})
-    with _contextlib.redirect_stdout(_io.StringIO()):
-        _result = __entry_point__(*_arguments)
-    _own["print"](_own["repr"](_result), file=_sys.__stdout__)
+    _tarot = {{"__builtins__": _tarot_io.__dict__["__builtins__"]}}
+    _tarot["own"] = _tarot["__builtins__"]
+    for _tarot_each in (_tarot_plain, _tarot_written):
+        _tarot[_tarot_each.__name__] = _tarot["own"]["type"](_tarot_each)(_tarot_each.__code__, _tarot)
+    _tarot_arguments = _tarot["own"]["eval"](_tarot_sys.stdin.read(), {{"__builtins__": {{"set": _tarot["own"]["set"]}}}})
+    _tarot_result = __entry_point__(*_tarot_arguments)
+    _tarot["own"]["print"](_tarot["_tarot_written"](_tarot_result), file=_tarot_sys.__stdout__)
 """
 
 # Runs an assertion test: what program and test print does not count, only that both come to their end.

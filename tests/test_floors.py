@@ -40,6 +40,7 @@ LIGHT = (
     "exact",
     "jsonlines",
     "fences",
+    "literals",
     "problems",
     "judging",
     "curriculum",

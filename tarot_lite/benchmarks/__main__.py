@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument(
         "--skip-unknown", action="store_true", help="leave out samples of unknown tasks instead of refusing"
     )
+    scoring.add_argument(
+        "--extract", action="store_true", help="take the code out of Markdown or prose around it, as chat models write"
+    )
     scoring.add_argument("--allow-missing", action="store_true", help="exit with 0 even if some tasks have no sample")
     _add_data(scoring)
     scoring.set_defaults(command=_score)
@@ -123,7 +126,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     loaded = load(options.benchmark, options.data, options.revision, None, options.limit, options.since, options.until)
-    samples = read_samples(options.samples, loaded, options.skip_unknown)
+    samples = read_samples(options.samples, loaded, options.skip_unknown, options.extract)
     with Sandbox(workers=options.workers) as sandbox:
         report = score(loaded, samples, sandbox, options.name or options.samples, options.cache, progress=True)
     if options.out:
@@ -190,7 +193,7 @@ def _check(options: argparse.Namespace) -> int:
     failed = [result for result in report.results if not result.passed]
     for result in failed:
         print(f"  {result.task_id}: {result.verdict.value}, {result.detail}")
-    return int(bool(failed))
+    return int(bool(failed or set(report.unsupported) - {task.task_id for task in loaded.tasks if task.unsupported}))
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -13,8 +13,9 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tarot_lite.benchmarks.calls import literal, value_of
+from tarot_lite.benchmarks.calls import literal
 from tarot_lite.benchmarks.expectations import WRAPPERS, Call, Expectation
+from tarot_lite.literals import value_of
 
 __all__ = ["Notes", "convert"]
 

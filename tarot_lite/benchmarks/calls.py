@@ -5,19 +5,22 @@ All calls of one problem run in one process, one after another, as in the refere
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from tarot_lite.benchmarks.inside import MARK, plain
+from tarot_lite.benchmarks.inside import MARK
+from tarot_lite.literals import plain, source
 from tarot_lite.sandbox.prelude import prelude
 
-__all__ = ["Outcome", "literal", "program", "read_outcomes", "request", "value_of"]
+__all__ = ["Outcome", "literal", "program", "read_outcomes", "request"]
 
-_INSIDE = prelude(files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8"))
+_INSIDE = prelude(
+    files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8").replace(
+        "from tarot_lite.literals import plain\n", source(plain)
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Outcome:
     Parameters
     ----------
     kind
-        ``value`` (a literal equals it), ``digest`` (of a long text), ``opaque`` (no literal equals it), ``raised``, or
+        ``value`` (a literal equals it), ``digest`` (of a long text, or of a vast value's literal), ``opaque`` (no literal equals it), ``raised``, or
         ``missing`` (the program was gone).
     type
         Name of the answer's type.
@@ -46,8 +49,8 @@ class Outcome:
 _MISSING = Outcome("missing", text="the program ended before this call was answered")
 
 
-def program(source: str, entry: str, seconds: float = 0.0) -> str:
-    """Make the program that answers calls of `entry`, an expression in the namespace of the solution `source`.
+def program(solution: str, entry: str, seconds: float = 0.0) -> str:
+    """Make the program that answers calls of `entry`, an expression in the namespace of the source `solution`.
 
     `seconds` limits the CPU time of each call, if it is not 0.
 
@@ -56,7 +59,7 @@ def program(source: str, entry: str, seconds: float = 0.0) -> str:
     >>> "answer_calls" in program("def f(x): return x", "f")
     True
     """
-    return f"{_INSIDE}answer_calls({source!r}, {entry!r}, {seconds!r})\n"
+    return f"{_INSIDE}answer_calls({solution!r}, {entry!r}, {seconds!r})\n"
 
 
 def request(arguments: Sequence[str]) -> str:
@@ -94,20 +97,5 @@ def literal(value: Any) -> str:
     """
     try:
         return plain(value)
-    except TypeError:
+    except (TypeError, ValueError):
         raise ValueError(f"{type(value).__name__} cannot be written as a literal") from None
-
-
-@lru_cache(maxsize=1 << 16)
-def value_of(text: str) -> Any:
-    """Read a literal.  The object is shared between calls: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the text is no literal.
-    """
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError(f"not a literal: {text[:60]!r} ({error})") from None

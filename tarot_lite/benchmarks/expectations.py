@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tarot_lite.benchmarks.calls import Outcome, value_of
+from tarot_lite.benchmarks.calls import Outcome
 from tarot_lite.benchmarks.inside import digest
+from tarot_lite.literals import value_of
 
 __all__ = ["DIGEST", "WRAPPERS", "Call", "Expectation"]
 
 DIGEST = "digest:"
-"""Begins an expected value of which only the digest is known (a long text that a reference gave)."""
+"""Begins an expected value of which only the digest is known (a long text or vast value that a reference gave)."""
 
 WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "tuple": tuple,
@@ -85,11 +86,11 @@ class Expectation:
             return False  # the comparison itself raised: a failed assertion in the reference tools too
 
     def _digest(self) -> str:
-        """Digest of the expected text; empty if it is no text."""
+        """Digest of the expected text, or of the expected value's literal."""
         if self.value.startswith(DIGEST):
             return self.value.removeprefix(DIGEST)
         want = value_of(self.value)
-        return digest(want) if isinstance(want, str) else ""
+        return digest(want if isinstance(want, str) else self.value)
 
 
 @dataclass(frozen=True, slots=True)

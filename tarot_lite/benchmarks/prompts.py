@@ -9,10 +9,10 @@ from typing import Any
 
 from tarot_lite.benchmarks.registry import Benchmark
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task
-from tarot_lite.fences import program
+from tarot_lite.fences import compiles, program
 from tarot_lite.problems import BODY, Form, Problem
 
-__all__ = ["STYLES", "cut", "default_style", "own_problem", "render", "solution"]
+__all__ = ["STYLES", "cut", "default_style", "is_wrapped", "own_problem", "render", "solution"]
 
 STYLES = ("complete", "chat", "own")
 """``complete``: a base model continues the prompt.  ``chat``: an instruct model is sent the benchmark's instruction and
@@ -107,7 +107,7 @@ def solution(task: Task, benchmark: Benchmark, style: str, text: str) -> str | N
     # an example of use often follows the answer, and a base model often does not close its fence
     code = program(text, lambda code: _defines(code, task.entry_point), unclosed=True)
     if code is None:
-        code = text if _defines(text, task.entry_point) else ""
+        code = _without_prose(text) or (text if _defines(text, task.entry_point) else "")
     if not code.strip():
         return None
     if benchmark.prompt == "statement" or task.entry_point is None:
@@ -135,6 +135,26 @@ def own_problem(task: Task) -> Problem:
     return Problem(task.task_id, f"# {doc}", form=Form.SCAFFOLD, scaffold=f"{task.prompt}    {BODY}\n")
 
 
+def _without_prose(text: str) -> str | None:
+    """Behind a text that is no program, the lines that are one; None if there are none, or nothing stands before them."""
+    lines = text.split("\n")
+    starts = [number for number, line in enumerate(lines) if re.match(r"(?:from|import|def|class|async|@)\b", line)]
+    if not starts or compiles("\n".join(lines[: starts[0]])):
+        return None
+    ends = [len(lines), *(number for number in range(len(lines) - 1, -1, -1) if not lines[number].strip())]
+    tries = [(start, end) for start in starts[:4] for end in ends[:8] if end > start]
+    return next((code for start, end in tries if compiles(code := "\n".join(lines[start:end]) + "\n")), None)
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether a text is no program as it is, but holds one between marks or prose.
+
+    >>> is_wrapped("```python\nprint(1)\n```"), is_wrapped("print(1)"), is_wrapped("Sure!\n\nimport os\n")
+    (True, False, True)
+    """
+    return not compiles(text) and (program(text, unclosed=True) is not None or _without_prose(text) is not None)
+
+
 def _defines(code: str, entry: str | None) -> bool:
     return (
         entry is not None and re.search(rf"^\s*(?:async\s+)?def {re.escape(entry)}\b", code, re.MULTILINE) is not None
@@ -152,7 +172,7 @@ def _prediction(text: str, is_input: bool) -> str | None:
     try:
         tree = ast.parse(answer.removeprefix("assert").strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return answer or None
+        return answer if is_input else answer or None  # a function may take no arguments
     is_assertion = isinstance(tree, ast.Compare) and len(tree.ops) == 1 and _is_call_of_f(tree.left)
     if is_input:
         call = tree.left if is_assertion and isinstance(tree, ast.Compare) else tree

@@ -39,7 +39,7 @@ class Sample:
     why: str = ""
 
 
-def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False) -> list[Sample]:
+def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False, extract: bool = False) -> list[Sample]:
     """Read samples that this or another tool wrote: a JSONL file (.gz may follow), or EvalPlus' folder of .py files.
 
     Several samples of one task are several attempts, in order.
@@ -48,6 +48,8 @@ def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False) -
     ----------
     skip_unknown
         Leave out samples of tasks that the benchmark does not have, instead of raising.
+    extract
+        Take the program out of the Markdown or prose around it, as chat models write.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False) -
         if task is None:
             continue
         _check_number(row, task, place, numbered)
-        samples.append(Sample(task.task_id, _solution(row, task, loaded.benchmark, place)))
+        samples.append(Sample(task.task_id, _solution(row, task, loaded.benchmark, place, extract)))
     if not samples:
         raise BenchmarkError(
             f"{path}: holds no sample for {loaded.benchmark.name}; expected lines with task_id and completion"
@@ -127,7 +129,7 @@ def _check_number(row: Mapping[str, object], task: Task, place: str, numbered: d
             numbered[key] = place
 
 
-def _solution(row: Mapping[str, object], task: Task, benchmark: Benchmark, place: str) -> str | None:
+def _solution(row: Mapping[str, object], task: Task, benchmark: Benchmark, place: str, extract: bool) -> str | None:
     field = "solution" if "solution" in row else "completion"
     text = row.get(field)
     if not isinstance(text, str):
@@ -135,4 +137,6 @@ def _solution(row: Mapping[str, object], task: Task, benchmark: Benchmark, place
         raise BenchmarkError(f"{place}: {task.task_id}: {field} {what}; expected text (one line for each sample)")
     if benchmark.prompt == "assertion":
         return solution(task, benchmark, "complete", text)
+    if extract:
+        return solution(task, benchmark, "chat", text)
     return text if field == "solution" or benchmark.prompt == "statement" else task.whole(text)

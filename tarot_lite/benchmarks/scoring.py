@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tarot_lite import runs
 from tarot_lite.benchmarks.outputs import CheckedTests
-from tarot_lite.benchmarks.prompts import STYLES, default_style, own_problem, render, solution
+from tarot_lite.benchmarks.prompts import STYLES, default_style, is_wrapped, own_problem, render, solution
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.results import Report, SampleResult
 from tarot_lite.benchmarks.rounds import Trial, settle
@@ -68,7 +69,7 @@ def score(
     Raises
     ------
     BenchmarkError
-        If a reference solution of the data fails.
+        If every reference solution of the data fails.
     tarot_lite.sandbox.SandboxError
         If the sandbox failed twice on a program: that is never scored as a wrong answer.
     """
@@ -97,16 +98,19 @@ def score(
             SampleResult(task.task_id, attempts[task.task_id], judged.verdict, judged.detail, judged.base, seconds)
         )
         attempts[task.task_id] += 1
-    judged_tasks = [task for task in loaded.tasks if not task.unsupported]
+    judged_tasks = [task for task in tasks.values() if not task.unsupported]
+    wrapped = sum(is_wrapped(sample.solution) for sample in samples if sample.solution is not None)
+    notes = (f"{wrapped} of {len(samples)} samples hold a fence or prose around the code; --extract takes the code out, as "
+             "chat models need",) if wrapped and loaded.benchmark.prompt != "assertion" else ()  # fmt: skip
     return Report(
         benchmark=loaded.benchmark.name,
         student=name,
-        source=loaded.source,
+        source=replace(loaded.source, notes=(*loaded.source.notes, *notes)),
         settings=dict(settings or {}),
         results=tuple(results),
         tags={task.task_id: dict(task.tags) for task in judged_tasks},
         missing=tuple(missing_tasks(judged_tasks, samples)),
-        unsupported={task.task_id: task.unsupported for task in loaded.tasks if task.unsupported},
+        unsupported={task.task_id: task.unsupported for task in tasks.values() if task.unsupported},
         forgeable=tuple(task.task_id for task in tasks.values() if task.forgeable),
     )
 

@@ -195,7 +195,14 @@ class AssertionTests:
 
 
 _SAFE_CALLS = frozenset(
-    "list tuple set dict frozenset range str int float bool bytes chr ord len sorted reversed".split()
+    "list tuple set dict frozenset range str int float complex bool bytes bytearray chr ord len sorted reversed enumerate zip "
+    "map filter iter next min max sum abs round divmod pow any all hash repr slice object isinstance".split()
+)
+_SAFE_METHODS = frozenset(
+    name
+    for kind in (str, bytes, bytearray, list, tuple, set, frozenset, dict, int, float, complex)
+    for name in dir(kind)
+    if not name.startswith("_")
 )
 
 
@@ -203,8 +210,9 @@ _SAFE_CALLS = frozenset(
 class GuessTests:
     """CRUXEval: the "solution" is a value that the model predicts, not a program.
 
-    Only expressions of literals, operators and harmless builtins are run, so that an answer can state a value but do
-    nothing; anything else is a wrong answer.
+    Expressions of literals, operators, lambdas, comprehensions, harmless builtins, methods of builtin values and what `code`
+    itself defines or imports by name are run, so that an answer can state a value but do nothing; anything else is a wrong
+    answer.
 
     Parameters
     ----------
@@ -226,7 +234,7 @@ class GuessTests:
             return None
         if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.func.id != function:
             return None
-        if not all(_is_harmless(each) for each in [*tree.args, *(keyword.value for keyword in tree.keywords)]):
+        if not _is_harmless([*tree.args, *tree.keywords], self.code):
             return None
         source = self.code or "def __value__(value):\n    return value\n"
         return _calls.program(f"{source}\ndef __answer__():\n    return {ast.unparse(tree)}\n", "__answer__"), ("[[]]",)
@@ -234,23 +242,35 @@ class GuessTests:
     def judge(self, runs: Sequence[Execution]) -> Judgement:
         """The value must equal the expected one."""
         if not runs:
-            return Judgement(Verdict.WRONG_ANSWER, "the prediction is not an expression of literals")
+            return Judgement(Verdict.WRONG_ANSWER, "the prediction is no expression, or one that does more than state a value")
         return CallTests("f", (Call("[]", Expectation("equal", self.expected)),)).judge(runs)
 
 
-def _is_harmless(node: ast.expr) -> bool:
-    allowed = (
-        ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare,
-        ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context, ast.Call, ast.Name, ast.Starred,
-    )  # fmt: skip
-    for each in ast.walk(node):
-        if not isinstance(each, allowed):
-            return False
-        if isinstance(each, ast.Name) and each.id not in _SAFE_CALLS:
-            return False
-        if isinstance(each, ast.Call) and (each.keywords or not isinstance(each.func, ast.Name)):
-            return False
-    return True
+def _is_harmless(nodes: Sequence[ast.AST], code: str) -> bool:
+    """Whether nothing but values can come of it: no attribute leads to a frame, a module or a hidden name."""
+    every = [each for node in nodes for each in ast.walk(node)]
+    known = set(_SAFE_CALLS) | {each.arg for each in every if isinstance(each, ast.arg)}
+    known |= {each.id for each in every if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            known |= {statement.name}
+        elif isinstance(statement, ast.ImportFrom):
+            known |= {alias.asname or alias.name for alias in statement.names}
+    known -= {"f"}
+    return all(
+        isinstance(each, _VALUES)
+        and (not isinstance(each, ast.Name) or each.id in known)
+        and (not isinstance(each, ast.Attribute) or each.attr in _SAFE_METHODS)
+        for each in every
+    )
+
+
+_VALUES = (
+    ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
+    ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context, ast.Call, ast.keyword, ast.Name, ast.Starred,
+    ast.Attribute, ast.Subscript, ast.Slice, ast.Lambda, ast.arguments, ast.arg, ast.JoinedStr, ast.FormattedValue,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -284,7 +304,7 @@ class ReferenceTests:
         """Take the reference's answers as expected values; a call may take four times what it took, or a second."""
         if run.verdict is not Verdict.PASSED:
             raise BenchmarkError(
-                f"{task_id}: the reference solution ended with {run.verdict.value} ({run.error}); is the file whole?"
+                f"{task_id}: the reference solution ended with {run.verdict.value} ({run.error})"
             )
         found = []
         outcomes = _calls.read_outcomes(run.stdout, len(self.arguments))
@@ -300,7 +320,7 @@ class ReferenceTests:
             else:
                 raise BenchmarkError(
                     f"{task_id}: the reference solution gives no usable value for input {number}, {arguments[:60]} "
-                    f"({outcome.kind} {outcome.text or outcome.type}); is the file whole?"
+                    f"({outcome.kind} {outcome.text or outcome.type})"
                 )
             found.append(Call(arguments, Expectation(self.rule, value, self.tolerance)))
         return CallTests(self.entry, tuple(found), self.base, seconds=float(max(1, math.ceil(4 * run.cpu_seconds))))
@@ -403,10 +423,15 @@ def prepare(tasks: Sequence[Task], sandbox: Sandbox, cache: str | Path | None = 
     cache
         Folder for the results; None keeps nothing.  A file that is damaged or does not belong is made again.
 
+    Returns
+    -------
+    list of Task
+        A task whose reference fails or gives no usable value is `Task.unsupported`, with the reason.
+
     Raises
     ------
     BenchmarkError
-        If a reference solution fails or gives no usable value.
+        If that is so of all of them.
     """
     pending = [(task, task.tests) for task in tasks if isinstance(task.tests, Pending)]
     jobs = {task.task_id: tests.preparation() for task, tests in pending}
@@ -418,12 +443,17 @@ def prepare(tasks: Sequence[Task], sandbox: Sandbox, cache: str | Path | None = 
         runs = {task_id: run[0] for task_id, run in zip(jobs, found, strict=True)}
         _write_cache(path, runs)
     ready = {task.task_id: _completed(task, tests, runs[task.task_id]) for task, tests in pending}
+    if ready and all(task.unsupported for task in ready.values()):
+        raise BenchmarkError(f"{next(iter(ready.values())).unsupported}, and so all {len(ready)}; is the file whole?")
     return [ready.get(task.task_id, task) for task in tasks]
 
 
 def _completed(task: Task, tests: Pending, run: Execution) -> Task:
     """With the limits of EvalPlus, where the reference was timed: for each call, and for all of them."""
-    ready = tests.complete(run, task.task_id)
+    try:
+        ready = tests.complete(run, task.task_id)
+    except BenchmarkError as error:
+        return replace(task, unsupported=str(error))
     if isinstance(ready, CallTests) and ready.seconds:
         return replace(task, tests=ready, cpu_seconds=1.0 + min(_EVALPLUS_SECONDS, len(ready.calls) * ready.seconds))
     return replace(task, tests=ready)

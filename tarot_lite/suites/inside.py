@@ -67,6 +67,7 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
     sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
     written = io.BytesIO()
     sys.stdout = io.TextIOWrapper(written, "utf-8", "surrogatepass", newline="\n", write_through=True)
+    sys.__stdout__ = sys.stdout  # type: ignore[misc]  # where a function's answer goes
     tracer = _Tracer(code.co_filename, most)
     error, started = "", time.process_time()
     if most:

@@ -91,6 +91,20 @@ def test_unknown_tasks_can_be_skipped_on_request(tmp_path, loaded):
     assert len(benchmarks.read_samples(path, loaded, skip_unknown=True)) == 1
 
 
+@pytest.mark.parametrize("around", ["Sure!\n\n```python\n{}```\nIt adds.", "Here it is:\n\n{}\n\nIt adds."])
+def test_fences_and_prose_are_told_and_taken_away_on_request(tmp_path, capsys, around):
+    tasks = benchmarks.load("functions").tasks
+    file = tmp_path / "chat.jsonl"
+    benchmarks.write_samples(file, [(task.task_id, around.format(task.reference)) for task in tasks], "evalplus")
+    count = len(tasks)
+    assert main(["score", "functions", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert f"{count} of {count} samples hold a fence or prose around the code; --extract takes" in told and " 0.000 " in told
+    assert main(["score", "functions", str(file), "--extract"]) == 0
+    told = capsys.readouterr().out
+    assert "fence" not in told and " 1.000 " in told
+
+
 def test_the_command_line_scores_says_what_is_missing_and_compares(tmp_path, capsys):
     path, out = write(tmp_path, RIGHT, {**RIGHT, "completion": "    return 0"}), tmp_path / "report.json"
     common = ["--workers", "1", "--cache", str(tmp_path / "cache")]

@@ -7,12 +7,14 @@ import pickle
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 
 import pytest
 from hub_stand_in import stand_in
 
 from tarot_lite import benchmarks
 from tarot_lite.benchmarks import BenchmarkError, schemas
+from tarot_lite.benchmarks.prompts import solution
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Sandbox
 
@@ -512,9 +514,13 @@ def test_a_pickle_that_would_import_something_is_refused(capsys):
     [
         "__import__('os').getcwd()",
         "f('ab', 2)",
-        "(lambda: 'abab')()",
-        "[x for x in 'ab']",
-        "'a'.join('bb')",
+        "print('abab')",
+        "open('x')",
+        "().__class__",
+        "'{0}'.__class__",
+        "(x for x in 'ab').gi_frame",
+        "(lambda: 0).__globals__",
+        "(lambda __builtins__: eval)(1)",
         "x := 1",
         "1); (2",
     ],
@@ -522,6 +528,29 @@ def test_a_pickle_that_would_import_something_is_refused(capsys):
 def test_a_prediction_may_state_a_value_but_do_nothing(guess):
     for reader in (schemas.cruxeval_input, schemas.cruxeval_output):
         assert reader(CRUXEVAL, "row").tests.job(guess) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "output"),
+    [
+        ("def f(d):\n    return d", "dict(a=1)", "{'a': 1}"),
+        ("def f(a, b):\n    return a + b", "'$7'.upper(), '$'", "'$7$'"),
+        ("def f(xs, keep):\n    return list(filter(keep, xs))", "[1, 2], lambda x: x > 1", "[2]"),
+        ("def f():\n    return 3", "", "3"),
+        ("def f(xs):\n    return sum(xs)", "(x * 2 for x in range(3))", "6"),
+        ("from collections import Counter\n\ndef f(c):\n    return c['a']", "Counter('aab')", "2"),
+        ("def f(a, k=1):\n    return a[::k]", "[*'abc'], k=2", "['a', 'c']"),
+        ("def f(text):\n    return text", "f'{1 + 1}'", "'2'"),
+    ],
+)
+def test_a_prediction_is_evaluated_with_the_call(code, given, output, sandbox):
+    task = schemas.cruxeval_input({"code": code, "input": given, "output": output, "id": "s"}, "row")
+    program, inputs = task.tests.job(given)
+    assert task.tests.judge(sandbox.run(program, inputs)).verdict is Verdict.PASSED
+    wrong = replace(task.tests, expected="'other'")
+    assert wrong.judge(sandbox.run(program, inputs)).verdict is Verdict.WRONG_ANSWER
+    said = f"assert f({given}) == {output}"
+    assert task.tests.job(solution(task, benchmarks.get_benchmark("cruxeval-i"), "chat", said)) == (program, inputs)
 
 
 def test_a_prompt_of_cruxeval_shows_the_output_as_published():
@@ -559,6 +588,30 @@ def test_a_reference_that_fails_is_the_data_s_fault_and_said(tmp_path, sandbox):
         BenchmarkError, match=r"HumanEval/0: the reference solution gives no usable value for input 0.*edited"
     ):
         benchmarks.prepare(loaded.tasks, sandbox)
+
+
+VAST = (
+    "from itertools import combinations_with_replacement\n\n\ndef add(a, b):\n"
+    "    return [list(each) for each in combinations_with_replacement(range(a), b)]\n"
+)
+
+
+def test_a_vast_answer_is_compared_by_its_digest_and_a_task_without_answers_is_named(tmp_path, sandbox):
+    vast = {**HUMANEVAL_PLUS_FILE, "prompt": VAST, "canonical_solution": "", "base_input": [[2, 2]]}
+    vast["plus_input"] = [[30, 5], *([29, 5] for _ in range(19))]  # 5 million numbers: 90 MB of text
+    broken = {**HUMANEVAL_PLUS_FILE, "task_id": "HumanEval/1", "canonical_solution": "    return 1 / 0\n"}
+    good = {**HUMANEVAL_PLUS_FILE, "task_id": "HumanEval/2"}
+    loaded = load(tmp_path, "humaneval+", vast, broken, good)
+    wrong = VAST.replace("range(a)", "range(min(a, 29))")
+    samples = [*benchmarks.references(loaded), benchmarks.Sample("HumanEval/0", wrong)]
+    report = benchmarks.score(loaded, samples, sandbox)
+    assert [(each.task_id, each.passed) for each in report.results] == [
+        ("HumanEval/0", True),
+        ("HumanEval/2", True),
+        ("HumanEval/0", False),
+    ]
+    assert "HumanEval/1: the reference solution gives no usable value for input 0" in report.unsupported["HumanEval/1"]
+    assert any("1 tasks counted apart: HumanEval/1" in remark for remark in report.remarks)
 
 
 def test_reference_outputs_are_computed_once_and_damage_is_noticed(tmp_path, sandbox):
