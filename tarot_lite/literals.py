@@ -51,9 +51,9 @@ def plain(value):  # type: ignore[no-untyped-def]
         return repr(bytes(value))
     if (kind is list or kind is tuple) and value:
         kinds = set(map(type, value))  # repr is much faster for long lists
-        if kinds <= {str, bool, type(None)} or (kinds == {int} and -(1 << 64) < min(value) and max(value) < 1 << 64):
+        if kinds <= {str, bool, type(None)} or (kinds == {int} and min(value) > -(1 << 64) and max(value) < 1 << 64):
             return repr(value)
-        if kinds <= {int, float} and -(1 << 64) < min(value) and max(value) < 1 << 64 and sum(value) - sum(value) == 0:
+        if kinds <= {int, float} and min(value) > -(1 << 64) and max(value) < 1 << 64 and sum(value) - sum(value) == 0:
             return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join([plain(item) for item in value]) + "]"

@@ -17,8 +17,8 @@ from typing import Any
 
 from tarot_lite import jsonlines
 from tarot_lite.fences import program
-from tarot_lite.literals import plain, source, written
 from tarot_lite.judging import EXACT, Comparison, same_output, same_value
+from tarot_lite.literals import plain, source, written
 
 __all__ = [
     "BODY",
@@ -93,9 +93,9 @@ class Form(StrEnum):
     """How a candidate's code becomes a program.
 
     ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, each test's input is a
-    literal list of arguments and its output the result as a literal (see `tarot_lite.literals`); ``scaffold`` -- it is the body of a function
-    and `Problem.scaffold` makes the program; ``assertion`` -- each test's input is Python source that runs in the
-    candidate's namespace and raises if it is wrong, and its output is `HELD`.
+    literal list of arguments and its output the result as a literal (see `tarot_lite.literals`); ``scaffold`` -- it is
+    the body of a function and `Problem.scaffold` makes the program; ``assertion`` -- each test's input is Python source
+    that runs in the candidate's namespace and raises if it is wrong, and its output is `HELD`.
 
     With ``assertion`` the test shares a process with the program, so a hostile program can forge the verdict.  Use it
     only for checks that cannot be put as calls, and not as a reward.
@@ -226,17 +226,31 @@ class Problem:
 # builtins, so these are taken from a module; to load `ast` would make every fork slower.
 _BEFORE = 'import io as _tarot_io, sys as _tarot_sys; __name__ = "builtins"; _tarot_sys.stdout = _tarot_io.StringIO()\n'
 _FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
-_WRITTEN = re.sub(r"\b(plain|written)\(", r"_tarot_\1(", source(plain, written))
 _AFTER = f"""
-{_WRITTEN}
 if True:
     _tarot = {{"__builtins__": _tarot_io.__dict__["__builtins__"]}}
-    _tarot["own"] = _tarot["__builtins__"]
-    for _tarot_each in (_tarot_plain, _tarot_written):
-        _tarot[_tarot_each.__name__] = _tarot["own"]["type"](_tarot_each)(_tarot_each.__code__, _tarot)
-    _tarot_arguments = _tarot["own"]["eval"](_tarot_sys.stdin.read(), {{"__builtins__": {{"set": _tarot["own"]["set"]}}}})
-    _tarot_result = __entry_point__(*_tarot_arguments)
-    _tarot["own"]["print"](_tarot["_tarot_written"](_tarot_result), file=_tarot_sys.__stdout__)
+    _tarot_own = _tarot["__builtins__"]
+    _tarot_type, _tarot_set = _tarot_own["type"], _tarot_own["set"]
+    _tarot_plain = {{_tarot_own[_tarot_x] for _tarot_x in ("int", "str", "bool", "float", "bytes")}} | {{_tarot_type(None)}}
+    _tarot_x = _tarot_own["eval"](_tarot_sys.stdin.read(), {{"__builtins__": {{"set": _tarot_set}}}})
+    _tarot_x = __entry_point__(*_tarot_x)
+    try:
+        _tarot_left = [[_tarot_x]]
+        while _tarot_left:
+            _tarot_each = _tarot_left.pop()
+            if not _tarot_set(_tarot_own["map"](_tarot_type, _tarot_each)) <= _tarot_plain:
+                for _tarot_each in _tarot_each:
+                    if _tarot_type(_tarot_each) in (_tarot_own["list"], _tarot_own["tuple"], _tarot_set):
+                        _tarot_left.append(_tarot_each)
+                    elif _tarot_type(_tarot_each) is _tarot_own["dict"]:
+                        _tarot_left += [_tarot_own["list"](_tarot_each), _tarot_own["list"](_tarot_each.values())]
+                    elif _tarot_type(_tarot_each) not in _tarot_plain:
+                        raise _tarot_own["ValueError"]
+        _tarot_x = _tarot_own["repr"](_tarot_x)
+    except _tarot_own["ValueError"]:  # not plain already, or an int of more digits than repr writes: our functions are compiled
+        _tarot_own["exec"]({source(plain, written)!r}, _tarot)
+        _tarot_x = _tarot["written"](_tarot_x)
+    _tarot_own["print"](_tarot_x, file=_tarot_sys.__stdout__)
 """
 
 # Runs an assertion test: what program and test print does not count, only that both come to their end.

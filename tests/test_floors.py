@@ -17,7 +17,7 @@ PACKAGE = Path(tarot_lite.__file__).parent
 
 FLOORS = {
     **dict.fromkeys(
-        ("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines", "fences"), 0
+        ("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines", "fences", "literals"), 0
     ),
     "settings": 0.3,  # looks policies up
     "runs": 0.6,  # takes settings

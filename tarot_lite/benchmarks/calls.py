@@ -17,9 +17,10 @@ from tarot_lite.sandbox.prelude import prelude
 __all__ = ["Outcome", "literal", "program", "read_outcomes", "request"]
 
 _INSIDE = prelude(
-    files("tarot_lite.benchmarks").joinpath("inside.py").read_text(encoding="utf-8").replace(
-        "from tarot_lite.literals import plain\n", source(plain)
-    )
+    files("tarot_lite.benchmarks")
+    .joinpath("inside.py")
+    .read_text(encoding="utf-8")
+    .replace("from tarot_lite.literals import plain\n", source(plain))
 )
 
 
@@ -30,8 +31,8 @@ class Outcome:
     Parameters
     ----------
     kind
-        ``value`` (a literal equals it), ``digest`` (of a long text, or of a vast value's literal), ``opaque`` (no literal equals it), ``raised``, or
-        ``missing`` (the program was gone).
+        ``value`` (a literal equals it), ``digest`` (of a long text, or of a vast value's literal), ``opaque`` (no
+        literal equals it), ``raised``, or ``missing`` (the program was gone).
     type
         Name of the answer's type.
     truth

@@ -242,7 +242,9 @@ class GuessTests:
     def judge(self, runs: Sequence[Execution]) -> Judgement:
         """The value must equal the expected one."""
         if not runs:
-            return Judgement(Verdict.WRONG_ANSWER, "the prediction is no expression, or one that does more than state a value")
+            return Judgement(
+                Verdict.WRONG_ANSWER, "the prediction is no expression, or one that does more than state a value"
+            )
         return CallTests("f", (Call("[]", Expectation("equal", self.expected)),)).judge(runs)
 
 
@@ -303,9 +305,7 @@ class ReferenceTests:
     def complete(self, run: Execution, task_id: str) -> CallTests:
         """Take the reference's answers as expected values; a call may take four times what it took, or a second."""
         if run.verdict is not Verdict.PASSED:
-            raise BenchmarkError(
-                f"{task_id}: the reference solution ended with {run.verdict.value} ({run.error})"
-            )
+            raise BenchmarkError(f"{task_id}: the reference solution ended with {run.verdict.value} ({run.error})")
         found = []
         outcomes = _calls.read_outcomes(run.stdout, len(self.arguments))
         for number, (arguments, outcome) in enumerate(zip(self.arguments, outcomes, strict=True)):

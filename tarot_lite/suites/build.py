@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tarot_lite.judging import Verdict
-from tarot_lite.problems import Problem, ProblemError, TestCase, Tier, to_row
+from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, to_row
 from tarot_lite.sandbox import Limits, Sandbox, SandboxError
 from tarot_lite.suites.batch import Batch, Outcome, run_batches
 from tarot_lite.suites.calibration import KillMatrix, assign
@@ -440,7 +440,11 @@ def _control(work: _Work) -> Candidate:
 
 
 def _batch(work: _Work, candidates: Sequence[Candidate]) -> Batch:
-    programs = tuple(_counting(work.problem.program(one.code)) for one in candidates)
+    problem = work.problem
+    programs = tuple(
+        problem.program(_counting(one.code)) if problem.form is Form.FUNCTION else _counting(problem.program(one.code))
+        for one in candidates
+    )  # our own lines around a function are not counted
     return Batch(programs, tuple(proven.test.input for proven in work.proven), fuel=_fuel(work))
 
 

@@ -79,9 +79,10 @@ def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
 
 
 def _own_lines(problem: Problem) -> range:
-    """The lines of the program that are the reference's, not the scaffold's."""
+    """The lines of the program that are the reference's, not the scaffold's or ours."""
     reference = problem.reference or ""
     if problem.form is Form.SCAFFOLD:
         first = (problem.scaffold or "").partition(BODY)[0].count("\n") + 1
         return range(first, first + reference.strip("\n").count("\n") + 1)
-    return range(1, reference.count("\n") + 2)
+    first = 2 if problem.form is Form.FUNCTION else 1  # a line of ours stands before a function's
+    return range(first, first + reference.count("\n") + 1)

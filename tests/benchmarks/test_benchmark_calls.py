@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tarot_lite.benchmarks import calls
 from tarot_lite.benchmarks.expectations import Call, Expectation
 from tarot_lite.benchmarks.inside import LONG
-from tarot_lite.literals import plain
 from tarot_lite.benchmarks.tasks import CallTests
 from tarot_lite.judging import Verdict
+from tarot_lite.literals import plain
 from tarot_lite.sandbox import Sandbox
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()

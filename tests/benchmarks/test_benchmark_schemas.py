@@ -598,7 +598,7 @@ VAST = (
 
 def test_a_vast_answer_is_compared_by_its_digest_and_a_task_without_answers_is_named(tmp_path, sandbox):
     vast = {**HUMANEVAL_PLUS_FILE, "prompt": VAST, "canonical_solution": "", "base_input": [[2, 2]]}
-    vast["plus_input"] = [[30, 5], *([29, 5] for _ in range(19))]  # 5 million numbers: 90 MB of text
+    vast["plus_input"] = [[30, 5], *([29, 5] for _ in range(13))]  # more than 64 MiB of text
     broken = {**HUMANEVAL_PLUS_FILE, "task_id": "HumanEval/1", "canonical_solution": "    return 1 / 0\n"}
     good = {**HUMANEVAL_PLUS_FILE, "task_id": "HumanEval/2"}
     loaded = load(tmp_path, "humaneval+", vast, broken, good)
