@@ -116,9 +116,14 @@ def run(
             number = f"stage {runs.STAGES.index(name) + 1} of {len(runs.STAGES)} · {name}"
             source, folder = notebooks / f"{name}.ipynb", run_folder / name
             output = folder / "notebook.ipynb"
-            if not again and runs.is_done(run_folder, name, settings) and _same_cells(source, output):
+            why = runs.why_not_done(run_folder, name, settings)
+            if not why and not _same_cells(source, output):
+                why = ["its notebook changed"]
+            if not why and not again:
                 say(f"{number}: done before, kept")
             else:
+                if why and (folder / "done.json").exists():
+                    say(f"{number}: made anew, for {', '.join(why[:4])}{' …' if len(why) > 4 else ''}")
                 _run_stage(source, output, {**given, "profile": profile}, number, say)
                 if not runs.is_done(run_folder, name, settings):
                     raise StageFailed(f"{number}: the notebook ended without finishing its stage; see {output}")

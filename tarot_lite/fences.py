@@ -163,7 +163,7 @@ def compiles(code: str) -> bool:
 
     Examples
     --------
-    >>> compiles("return x + 1"), compiles("So: x + 1")
+    >>> compiles("return x + 1"), compiles("So, x + 1 it is")
     (True, False)
     """
     # not ast.parse, which before 3.11.8 is not safe in two threads

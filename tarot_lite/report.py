@@ -186,7 +186,11 @@ def _stage(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
             data = f"data:image/png;base64,{base64.b64encode(content).decode()}"
             wide = int.from_bytes(content[16:20], "big") > _WIDE  # where a PNG tells its width
             figures.append({**figure, "data": data, "link": f"{name}/{figure['file']}", "wide": wide})
-    tables = [file for file in done.get("files", []) if file.endswith((".csv", ".jsonl")) and (place / file).is_file()]
+    tables = [
+        file
+        for file in done.get("digests", done.get("files", []))
+        if file.endswith((".csv", ".jsonl")) and (place / file).is_file()
+    ]
     return {
         "name": name,
         "number": runs.STAGES.index(name) + 1,

@@ -1,14 +1,14 @@
 """The run folder: where the five stages meet.
 
 ``reports/<run>/manifest.json`` says what ran on what; each stage has a folder with its tables, ``figures/*.png``,
-``summary.json`` and, written last, ``done.json`` with the fingerprint of what the stage was made from (the settings
-that can change it, the package's code, the versions it ran on, the stages before it).  A stage that was interrupted
-has no ``done.json``; one whose fingerprint no longer matches is stale; both are made anew.
+``summary.json`` and, written last, ``done.json`` with all that the stage was made from (`tarot_lite.origins`) and the
+digests of its files.  A stage that was interrupted has no ``done.json``; one made from something else is stale; of one
+whose files are gone or changed nothing is known; all three are made anew.
 
 Every file is written whole or not at all, and a stage has one writer at a time.  The lock is the kernel's, so that of
 a dead process is free at once.  On file systems without locks (some network drives) a second writer is not noticed.
 
-Floor: imports `tarot_lite.settings` and `exact` only; pandas and matplotlib are imported when a table or figure is saved.
+Pandas and matplotlib are imported when a table or figure is saved.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import ast
 import base64
 import errno
 import fcntl
-import hashlib
-import importlib.metadata
 import io
 import json
 import os
@@ -38,8 +36,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import __version__, exact, jsonlines
-from tarot_lite.curriculum import PORTFOLIO, get_policy
+from tarot_lite import exact, jsonlines, origins
+from tarot_lite.origins import fingerprint
 from tarot_lite.settings import Settings, check_names, load_profile
 
 if TYPE_CHECKING:
@@ -67,6 +65,7 @@ __all__ = [
     "start",
     "take_lock",
     "watched",
+    "why_not_done",
     "write_atomic",
     "write_json",
 ]
@@ -80,19 +79,6 @@ STAGES = (
 )
 """The stages, and the names of their notebooks, in order."""
 
-_VERSIONS_OF = (
-    "numpy",
-    "pandas",
-    "scipy",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "trl",
-    "datasets",
-    "peft",
-    "accelerate",
-    "unsloth",
-)
 _LOCK_WAIT = 5.0  # seconds: the kernel of a killed run notices within one or two that its parent has gone
 _PARAMETERS = "# Parameters"  # how papermill begins the cell that it injects
 _ON_COLAB = "on_colab"  # variable of a notebook's first cell: the parameters that `tarot_lite.colab.setup` chose
@@ -272,69 +258,7 @@ def _settings_of(variables: Mapping[str, Any]) -> Settings:
     return load_profile(given.pop("profile", "smoke"), **given)
 
 
-# ----------------------------------------------------------------------------------------------------- fingerprint
-
-
-@lru_cache(maxsize=1)
-def _code_hash() -> str:
-    """Hash of the package's code, less what only shows results."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
-        if name not in ("batch.py", "report.py", "__main__.py"):
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "tarot_lite": __version__}
-    for name in _VERSIONS_OF:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def fingerprint(*parts: Any) -> str:
-    """Short hash of plain values, the same in every process: 16 hexadecimal digits.
-
-    Examples
-    --------
-    >>> fingerprint("weak", 100) == fingerprint("weak", 100), fingerprint("weak", 100) == fingerprint("weak", 101)
-    (True, False)
-    """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
-
-
-def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Settings) -> str:
-    """Hash of everything that a stage's results come from.
-
-    The settings that can change it (`Settings` knows from which stage on each one does), the package's code, the
-    versions of the libraries that compute, and the fingerprints of the stages before it that are done.
-
-    Examples
-    --------
-    >>> a, b = Settings(seed=1), Settings(seed=1, grpo_steps=5)
-    >>> [stage_fingerprint("x", n, a) == stage_fingerprint("x", n, b) for n in (STAGES[2], STAGES[3])]
-    [True, False]
-    """
-    before = [read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
-    return fingerprint(
-        _asked(stage_name, settings), _code_hash(), _versions(), [(done or {}).get("fingerprint") for done in before]
-    )
-
-
-def _asked(stage_name: str, settings: Settings) -> str:
-    """Hash of what a stage was asked for: the settings that can change it, less those at their default, so that a
-    parameter which came later does not make older work look different."""
-    number = int(stage_name[:2]) if stage_name[:2].isdigit() else 5
-    default = asdict(Settings())
-    asked = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
-    named = {name for name in (asked.get("policy"), *asked.get("policies", ())) if name not in (None, *PORTFOLIO)}
-    asked |= {name: get_policy(name).digest for name in named}  # a file or module of one's own may have changed
-    return fingerprint(stage_name, {name: value for name, value in asked.items() if value != default.get(name)})
+# ---------------------------------------------------------------------------------------------------- done or not
 
 
 def _source(run_folder: str | Path, settings: Settings) -> Path:
@@ -342,16 +266,59 @@ def _source(run_folder: str | Path, settings: Settings) -> Path:
     return Path(settings.parent) if settings.parent is not None else Path(run_folder)
 
 
+def _origins(run_folder: str | Path, stage_name: str, settings: Settings) -> dict[str, Any]:
+    before = [read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
+    return origins.origins(stage_name, settings, [(done or {}).get("fingerprint") for done in before])
+
+
+def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Settings) -> str:
+    """Hash of everything that a stage's results come from, see `tarot_lite.origins.origins`.
+
+    Examples
+    --------
+    >>> a, b = Settings(seed=1), Settings(seed=1, grpo_steps=5)
+    >>> [stage_fingerprint("x", n, a) == stage_fingerprint("x", n, b) for n in (STAGES[2], STAGES[3])]
+    [True, False]
+    """
+    return fingerprint(_origins(run_folder, stage_name, settings))
+
+
+def why_not_done(run_folder: str | Path, stage_name: str, settings: Settings) -> list[str]:
+    """What keeps a stage from being done, in words; empty if it is finished, current, and all its files are there.
+
+    Examples
+    --------
+    >>> why_not_done("no/such/run", STAGES[0], Settings())
+    ['it was not finished']
+    """
+    folder = Path(run_folder) / stage_name
+    done = read_json(folder / "done.json")
+    if not isinstance(done, dict):
+        return ["it was not finished"]
+    if "origins" not in done:
+        return ["an older version of this package made it"]
+    found = origins.changed(done["origins"], _origins(run_folder, stage_name, settings))
+    found = [f"{each} changed" for each in found]
+    for name, digest in done["digests"].items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{name} is gone")
+        elif origins.digest_of(path) != digest:
+            found.append(f"{name} was changed by hand")
+    return found
+
+
 def is_done(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
-    """Whether a stage has finished, with these settings, this code and these versions."""
-    done = read_json(Path(run_folder) / stage_name / "done.json")
-    return bool(done) and done.get("fingerprint") == stage_fingerprint(run_folder, stage_name, settings)
+    """Whether a stage has finished from what is there now, and left what it left."""
+    return not why_not_done(run_folder, stage_name, settings)
 
 
 def is_done_otherwise(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
-    """Whether a stage has finished with these settings, but by other code, other versions or from other stages before."""
-    done = read_json(Path(run_folder) / stage_name / "done.json") or {}
-    return done.get("asked") == _asked(stage_name, settings) and not is_done(run_folder, stage_name, settings)
+    """Whether a stage has finished with these settings and inputs, but by other code, other versions or from other stages."""
+    why = why_not_done(run_folder, stage_name, settings)
+    return bool(why) and all(
+        each.startswith(("the code", "its notebook", "version of", "a stage before")) for each in why
+    )
 
 
 def reports_folder(settings: Settings) -> Path:
@@ -405,7 +372,7 @@ class Stage:
     name: str
     settings: Settings
     run_folder: Path
-    _print: str = field(repr=False, default="")
+    _origins: dict[str, Any] = field(repr=False, default_factory=dict)
     _began: float = field(repr=False, default_factory=time.monotonic)
     _claims: dict[str, dict[str, Any]] = field(repr=False, default_factory=dict)
     _figures: dict[str, dict[str, str]] = field(repr=False, default_factory=dict)
@@ -577,10 +544,14 @@ class Stage:
         used = {"finished": _now(), "seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
         self.record(**used)
         _record_arithmetic(self)
-        done = {"fingerprint": self._print, "asked": _asked(self.name, self.settings), **used}
-        write_json(
-            self.folder / "done.json", {**done, "files": sorted(set(self._files)), "machine": self._of_the_machine}
-        )
+        now = _origins(self.run_folder, self.name, self.settings)
+        if different := [name for name in now["inputs"] if now["inputs"][name] != self._origins["inputs"].get(name)]:
+            raise RunError(
+                f"{self.folder}: the input {different[0]} changed while the stage read it; leave it alone, and run it again"
+            )
+        done = {"fingerprint": fingerprint(self._origins), "origins": self._origins, **used}
+        digests = {name: origins.digest_of(self.folder / name) for name in sorted(set(self._files))}
+        write_json(self.folder / "done.json", {**done, "digests": digests, "machine": self._of_the_machine})
         release_lock(self.folder)
         global _current
         if _current is self:
@@ -644,16 +615,20 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    stage._print = stage_fingerprint(run_folder, stage_name, settings)
+    stage._origins = _origins(run_folder, stage_name, settings)
     with _locked(run_folder / ".manifest.lock"):
         manifest = read_json(run_folder / "manifest.json") or {"run": settings.run_name, "created": _now()}
         manifest.update(
-            profile=settings.profile, settings=asdict(settings), versions=_versions(), machine=_machine(), git=_git()
+            profile=settings.profile,
+            settings=asdict(settings),
+            versions=origins.versions(),
+            machine=_machine(),
+            git=_git(),
         )
         manifest["settings"].update(
             reports=None, parent=None, scheduler=None
         )  # places on this machine, of no use on another
-        manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": stage._print}
+        manifest.setdefault("stages", {})[stage_name] = {"started": _now(), "fingerprint": fingerprint(stage._origins)}
         write_json(run_folder / "manifest.json", manifest)
     exact.hold(settings.threads, pretrained=bool(settings.models))
     _record_arithmetic(stage)
@@ -669,7 +644,7 @@ def _record_arithmetic(stage: Stage) -> None:
     Nothing is ever taken out: students, probes and checkpoints of an earlier attempt are used again.
     """
     settings, path = stage.settings, stage.run_folder / "manifest.json"
-    here = exact.arithmetic(settings.threads, bool(settings.models), _versions(), gpu=_gpu() is not None)
+    here = exact.arithmetic(settings.threads, bool(settings.models), origins.versions(), gpu=_gpu() is not None)
     entries = [{"processor": _processor(), **here}]
     for cell in sorted(stage.run_folder.glob("cells/*/manifest.json")):
         entries += ((read_json(cell) or {}).get("arithmetic") or {}).get("ways", [])

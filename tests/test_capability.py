@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tarot_lite import toyworld
+from tarot_lite import origins, toyworld
 from tarot_lite.capability import (
     Choice,
     ProbeError,
@@ -27,16 +27,16 @@ from tarot_lite.capability import (
     pass_at_k,
     pilot,
     report,
-    rescore,
     share_interval,
     signal_of_phases,
 )
 from tarot_lite.capability.estimators import group_signal
 from tarot_lite.capability.profile import MEASURES
 from tarot_lite.curriculum import PORTFOLIO, Policy
+from tarot_lite.judging import Comparison
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.rewards import extract_code
-from tarot_lite.sandbox import Sandbox
+from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.students import Completion
 
 PROBLEMS = toyworld.problems("probe", 6, seed=2, tests_per_tier=1)
@@ -276,17 +276,34 @@ def test_another_probe_is_set_aside_where_that_is_asked_for(sandbox: Sandbox, tm
     assert all(len((path / "samples.jsonl").read_text().splitlines()) == len(PROBLEMS) for path in tmp_path.iterdir())
 
 
-def test_scoring_again_needs_no_sampling_and_sees_new_tests(sandbox: Sandbox, tmp_path: Path) -> None:
-    before = estimate(Parrot(), PROBLEMS, sandbox, samples=2, folder=tmp_path, progress=False)
-    same = rescore(tmp_path, PROBLEMS, sandbox)
-    assert sorted(same.outcomes["suite"]) == sorted(before.outcomes["suite"])
-    easy = [problem.with_tests(t for t in problem.tests if t.tier is Tier.BASIC) for problem in PROBLEMS]
-    assert rescore(tmp_path, easy, sandbox).rate("suite").estimate == 1.0
-    assert rescore(tmp_path, PROBLEMS, sandbox, extract=lambda problem, text: None).rate("basic").estimate == 0.0
-    with pytest.raises(ProbeError, match="rollouts of 5 problems that were not given"):
-        rescore(tmp_path, PROBLEMS[:1], sandbox)
-    with pytest.raises(ProbeError, match="holds no probe"):
-        rescore(tmp_path / "elsewhere", PROBLEMS, sandbox)
+def test_verdicts_are_never_those_of_other_tests_limits_extraction_or_judges(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(problems: Sequence[Problem] = PROBLEMS, sandbox: Sandbox = sandbox) -> tuple[float, list[str]]:
+        profile = estimate(Parrot(dies_after=0), problems, sandbox, samples=2, folder=tmp_path, progress=False)
+        keys = [json.loads(line)["key"] for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+        assert len(keys) == 2 * len(PROBLEMS)  # what is stale is not kept beside what is not
+        return profile.rate("suite").estimate, keys
+
+    estimate(Parrot(0.9), PROBLEMS, sandbox, samples=2, folder=tmp_path, progress=False)
+    rate, keys = again()
+    assert again() == (rate, keys) and 0 < rate < 1
+    other = [
+        p.with_tests(dataclasses.replace(t, output="no") for t in p.tests) for p in PROBLEMS
+    ]  # as many, of the same ids
+    assert again(other)[0] == 0 and again()[0] == rate
+    loose = [dataclasses.replace(p, comparison=Comparison(float_tolerance=1e-6)) for p in PROBLEMS]
+    assert not {*again(loose)[1]} & {*keys} and {*again()[1]} == {*keys}
+    with Sandbox(workers=1, limits=Limits(cpu_seconds=1)) as short:
+        assert not {*again(sandbox=short)[1]} & {*keys} and {*again()[1]} == {*keys}
+    with monkeypatch.context() as changed:
+        changed.setattr(origins, "modules_hash", lambda *modules: "another judge")
+        assert not {*again()[1]} & {*keys}
+    assert {*again()[1]} == {*keys}
+    monkeypatch.setattr(Parrot, "code", lambda self, problem, completion: problem.reference)
+    assert again()[0] == 1.0
+    codes = [json.loads(line)["code"] for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert sorted(codes) == sorted(2 * [str(p.reference) for p in PROBLEMS])
 
 
 def test_sampling_stops_when_enough_is_known_or_spent_and_says_which(sandbox: Sandbox) -> None:
@@ -313,6 +330,8 @@ def test_a_batch_is_scored_while_the_next_is_written(sandbox: Sandbox) -> None:
             return super().generate(*arguments)  # type: ignore[arg-type]
 
     class Watching:
+        limits = sandbox.limits
+
         def judge_many(self, pairs: object) -> object:
             begun.set()
             return sandbox.judge_many(pairs)  # type: ignore[arg-type]

@@ -160,7 +160,7 @@ def test_cells_of_another_version_are_kept_if_asked_and_labelled(
     parent, cells = tmp_path / "run", serial[1]
     shutil.copytree(serial[0], parent)
     done = parent / "cells" / cells[0].name / engine.STAGE / "done.json"
-    runs.write_json(done, runs.read_json(done) | {"fingerprint": "0123456789abcdef"})  # as other code would write it
+    runs.write_json(done, runs.read_json(done) | {"origins": runs.read_json(done)["origins"] | {"code": "of another"}})
     keeping = replace(SETTINGS, keep_other_cells=True)
     assert [engine.state_of(cells[0], settings, parent) for settings in (SETTINGS, keeping)] == [
         "to run",
@@ -219,8 +219,11 @@ def test_a_dry_run_lists_cells_with_measured_and_estimated_times(tmp_path: Path)
     cells = ablations.grid(settings)
     own = engine._settings_of(cells[2], engine._overrides(settings, tmp_path))
     folder = tmp_path / "cells" / cells[2].name
-    done = {"fingerprint": runs.stage_fingerprint(folder, engine.STAGE, own), "seconds": 160.0}
-    runs.write_json(folder / engine.STAGE / "done.json", done)
+    runs.start(
+        engine.STAGE, {"profile": "smoke", **vars(own), "run": folder.name, "reports": str(folder.parent)}
+    ).finish()
+    done = folder / engine.STAGE / "done.json"
+    runs.write_json(done, runs.read_json(done) | {"seconds": 160.0})
     found = ablations.plan(cells, settings, tmp_path)
     assert found.table["state"].tolist() == ["to run", "to run", "finished", "to run"]
     assert found.table["seconds"].tolist() == [160, 480, 160, 480]  # 2 s per step, measured on one cell

@@ -20,6 +20,7 @@ FLOORS = {
         ("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines", "fences", "literals"), 0
     ),
     "settings": 0.3,  # looks policies up
+    "origins": 0.5,  # what the settings name, by content
     "runs": 0.6,  # takes settings
     "sandbox": 1,
     "colab": 1.5,  # the notebooks' first cell
@@ -45,6 +46,7 @@ LIGHT = (
     "judging",
     "curriculum",
     "settings",
+    "origins",
     "runs",
     "sandbox",
     "colab",

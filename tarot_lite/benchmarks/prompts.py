@@ -147,7 +147,7 @@ def _without_prose(text: str) -> str | None:
 
 
 def is_wrapped(text: str) -> bool:
-    """Whether a text is no program as it is, but holds one between marks or prose.
+    r"""Whether a text is no program as it is, but holds one between marks or prose.
 
     >>> is_wrapped("```python\nprint(1)\n```"), is_wrapped("print(1)"), is_wrapped("Sure!\n\nimport os\n")
     (True, False, True)

@@ -20,7 +20,7 @@ from tarot_lite.capability.choose import (
 )
 from tarot_lite.capability.comparison import Comparison, compare, ladder
 from tarot_lite.capability.estimators import binary_signal
-from tarot_lite.capability.probing import estimate, rescore
+from tarot_lite.capability.probing import estimate
 from tarot_lite.capability.profile import MEASURES, Profile
 from tarot_lite.capability.rollouts import ProbeError
 from tarot_lite.statistics import pass_at_k, share_interval
@@ -41,7 +41,6 @@ __all__ = [
     "pass_at_k",
     "pilot",
     "report",
-    "rescore",
     "share_interval",
     "signal",
     "signal_of_phases",

@@ -6,19 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite import runs
 from tarot_lite.capability.profile import MEASURES, SUITE, Profile, outcomes_of
-from tarot_lite.capability.rollouts import ProbeError, Rollouts, Sample, Score
+from tarot_lite.capability.rollouts import ProbeError, Rollouts, Sample, Score, key_of
 from tarot_lite.problems import Problem
-from tarot_lite.sandbox import Sandbox
+from tarot_lite.sandbox import Limits, Sandbox
 
 if TYPE_CHECKING:
     from tarot_lite.students import Completion, Writer
 
-__all__ = ["estimate", "rescore"]
+__all__ = ["estimate"]
+
+_Key = Callable[[Sample], str]
 
 
 def estimate(
@@ -55,7 +58,8 @@ def estimate(
     seed
         Same seed, same rollouts on a CPU, also when the probe was interrupted.
     folder
-        Keeps every rollout and goes on from there; None keeps nothing.
+        Keeps every rollout and goes on from there; None keeps nothing.  Verdicts of other tests, limits, or of an older
+        version of the judge are made again, without sampling.
     progress
         Show a bar.
     max_new_tokens
@@ -97,6 +101,7 @@ def estimate(
         "batch_problems": batch_problems,
     }
     rollouts = Rollouts(folder, identity, set_aside)
+    key = _refresh(student, problems, rollouts, sandbox.limits)
     batches = [problems[i : i + batch_problems] for i in range(0, len(problems), batch_problems)]
     rounds = [(start, min(samples_per_round, samples - start)) for start in range(0, samples, samples_per_round)]
     stopped = f"all {samples} samples per problem were drawn"
@@ -111,7 +116,7 @@ def estimate(
                 if len(written) < count * len(batch):
                     _sample(student, batch, prompts, name, start, count, temperature, max_new_tokens, seed, rollouts)
                     written = rollouts.batch(name)
-                scoring.append(scorer.submit(_score, list(batch), written, rollouts, sandbox))
+                scoring.append(scorer.submit(_score, list(batch), written, rollouts, sandbox, key))
                 if bar is not None:
                     bar.update(len(written))
             for future in scoring:
@@ -135,53 +140,6 @@ def estimate(
     if bar is not None:
         bar.close()
     return _profile(student, problems, rollouts, done, seed, stopped)
-
-
-def rescore(
-    folder: str | Path,
-    problems: Sequence[Problem],
-    sandbox: Sandbox,
-    extract: Callable[[Problem, str], str | None] | None = None,
-) -> Profile:
-    """Score the rollouts of a folder again, without sampling: after tests, limits or the extraction changed.
-
-    Parameters
-    ----------
-    folder
-        As given to `estimate`.
-    problems
-        The same problem ids; their tests may have changed.
-    sandbox
-        Runs the programs.
-    extract
-        ``extract(problem, completion)`` finds the code anew; None keeps the code found when sampling.
-
-    Raises
-    ------
-    ProbeError
-        If the folder holds no probe, or a problem is missing.
-    """
-    folder = Path(folder)
-    if not (folder / "probe.json").is_file():
-        raise ProbeError(f"{folder} holds no probe (probe.json is missing); give a folder that estimate filled")
-    identity = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
-    rollouts = Rollouts(folder, identity)
-    known = {problem.problem_id: problem for problem in problems}
-    if missing := sorted({sample.problem_id for sample in rollouts.samples.values()} - known.keys()):
-        raise ProbeError(
-            f"{folder} has rollouts of {len(missing)} problems that were not given, such as {missing[0]!r}"
-        )
-    samples = list(rollouts.samples.values())
-    if extract is not None:
-        codes = [extract(known[sample.problem_id], sample.completion) for sample in samples]
-        samples = [
-            Sample(s.batch, s.problem_id, s.sample, s.completion, code, s.tokens, s.truncated)
-            for s, code in zip(samples, codes, strict=True)
-        ]
-    rollouts.forget_scores()
-    _score(list(known.values()), samples, rollouts, sandbox)
-    outcomes, verdicts = outcomes_of(list(known.values()), samples, rollouts.scores)
-    return Profile(identity["student"], outcomes, verdicts, "scored again", identity["seed"])
 
 
 def _check(
@@ -262,18 +220,40 @@ def _missing(
     return groups
 
 
-def _score(problems: Sequence[Problem], samples: Sequence[Sample], rollouts: Rollouts, sandbox: Sandbox) -> None:
+def _refresh(student: Writer, problems: Sequence[Problem], rollouts: Rollouts, limits: Limits) -> _Key:
+    """Find the code of kept completions anew, and throw verdicts away that are of other code, tests, limits or judges.
+
+    Returns by what a sample's verdicts are known.
+    """
     known = {problem.problem_id: problem for problem in problems}
-    new = [sample for sample in samples if not _fits(rollouts.scores.get((sample.problem_id, sample.sample)), known)]
+
+    def key(sample: Sample) -> str:
+        return key_of(known[sample.problem_id], sample.code, limits)
+
+    mine = [sample for sample in rollouts.samples.values() if sample.problem_id in known]
+    found = [(sample, student.code(known[sample.problem_id], sample.completion)) for sample in mine]
+    if other := [replace(sample, code=code) for sample, code in found if code != sample.code]:
+        rollouts.correct(other)
+    kept = rollouts.scores
+    mine = [sample for place, sample in rollouts.samples.items() if sample.problem_id in known and place in kept]
+    places = [(sample.problem_id, sample.sample) for sample in mine]
+    stale = [place for place, sample in zip(places, mine, strict=True) if kept[place].key != key(sample)]
+    if stale:
+        runs.note(f"{len(stale)} verdicts are of other tests, limits or an older judge: the programs run again")
+        rollouts.forget(stale)
+    return key
+
+
+def _score(
+    problems: Sequence[Problem], samples: Sequence[Sample], rollouts: Rollouts, sandbox: Sandbox, key: _Key
+) -> None:
+    known = {problem.problem_id: problem for problem in problems}
+    new = [sample for sample in samples if (sample.problem_id, sample.sample) not in rollouts.scores]
     results = sandbox.judge_many([(known[sample.problem_id], sample.code) for sample in new])
     rollouts.add_scores(
-        Score(sample.problem_id, sample.sample, tuple(result.verdict.value for result in tests))
+        Score(sample.problem_id, sample.sample, tuple(result.verdict.value for result in tests), key(sample))
         for sample, tests in zip(new, results, strict=True)
     )
-
-
-def _fits(score: Score | None, known: dict[str, Problem]) -> bool:
-    return score is not None and len(score.verdicts) == len(known[score.problem_id].tests)
 
 
 def _profile(

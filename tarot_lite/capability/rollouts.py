@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tarot_lite import jsonlines, runs
+from tarot_lite import jsonlines, origins, runs
+from tarot_lite.problems import Problem
+from tarot_lite.sandbox import Limits
 
-__all__ = ["ProbeError", "Rollouts", "Sample", "Score"]
+__all__ = ["ProbeError", "Rollouts", "Sample", "Score", "key_of"]
 
 
 class ProbeError(RuntimeError):
@@ -37,11 +39,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Verdicts of one completion, one per test of its problem, in order."""
+    """Verdicts of one completion, one per test of its problem, in order, and what they answer for (see `key_of`)."""
 
     problem_id: str
     sample: int
     verdicts: tuple[str, ...]
+    key: str
+
+
+def key_of(problem: Problem, code: str | None, limits: Limits) -> str:
+    """All that a verdict answers for: the program, the tests and how they are compared, the limits, and the code that judges."""
+    judged = (problem.tests, problem.comparison, problem.form, problem.scaffold, problem.entry_point, limits)
+    return origins.fingerprint(code, repr(judged), origins.modules_hash("judging", "problems", "sandbox"))
 
 
 class Rollouts:
@@ -89,7 +98,7 @@ class Rollouts:
             sample = Sample(**row)
             self.samples[sample.problem_id, sample.sample] = sample
         for row in jsonlines.read_journal(folder / "scores.jsonl"):
-            score = Score(row["problem_id"], row["sample"], tuple(row["verdicts"]))
+            score = Score(row["problem_id"], row["sample"], tuple(row["verdicts"]), row.get("key", ""))
             self.scores[score.problem_id, score.sample] = score
 
     def batch(self, name: str) -> list[Sample]:
@@ -108,11 +117,20 @@ class Rollouts:
         self.scores.update({(score.problem_id, score.sample): score for score in scores})
         self._append("scores.jsonl", scores)
 
-    def forget_scores(self) -> None:
-        """Throw the verdicts away, in order to score again."""
-        self.scores.clear()
+    def correct(self, samples: Iterable[Sample]) -> None:
+        """Replace what was kept of some samples, such as the code, which another version of this package finds elsewhere."""
+        self.samples.update({(sample.problem_id, sample.sample): sample for sample in samples})
+        self._rewrite("samples.jsonl", self.samples.values())
+
+    def forget(self, stale: Iterable[tuple[str, int]]) -> None:
+        """Throw verdicts away that answer for something else."""
+        for place in stale:
+            del self.scores[place]
+        self._rewrite("scores.jsonl", self.scores.values())
+
+    def _rewrite(self, name: str, rows: Iterable[Sample | Score]) -> None:
         if self.folder is not None:
-            (self.folder / "scores.jsonl").unlink(missing_ok=True)
+            runs.write_atomic(self.folder / name, "".join(map(jsonlines.write, map(asdict, rows))))
 
     def _append(self, name: str, rows: Iterable[Sample | Score]) -> None:
         if self.folder is None:

@@ -378,7 +378,7 @@ def _attacks() -> list[Attack]:
         _TIMEOUT,
     )
     raising = "import resource\nfor name in dir(resource):\n    if name.startswith('RLIMIT_'):\n        kind = getattr(resource, name)\n        hard = resource.getrlimit(kind)[1]\n        resource.setrlimit(kind, (hard, hard))\n"
-    add(group, "limits raised, then memory", raising + "block = b'x' * (400 << 20)", _MEMORY)
+    add(group, "limits raised, then memory", raising + "block = b'x' * (400 << 20)", _MEMORY, _TIMEOUT)
     add(group, "limits raised, then time", raising + "while True: pass", _TIMEOUT)
     add(
         group,
@@ -392,6 +392,7 @@ def _attacks() -> list[Attack]:
         "stack asked for, heap taken",
         "import threading\nthreading.stack_size(1 << 40)\nblock = b'x' * (400 << 20)",
         _MEMORY,
+        _TIMEOUT,
     )
     add(
         group,

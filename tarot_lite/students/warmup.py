@@ -6,8 +6,6 @@ checkpoints of **one** seeded warm-up, so they differ in how long they learnt an
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tarot_lite import exact, runs, worlds
+from tarot_lite import exact, origins, runs, worlds
 from tarot_lite.settings import Settings
 from tarot_lite.students.cards import damage
 from tarot_lite.students.folders import load
@@ -93,8 +91,8 @@ def tiny(name: str, settings: Settings, folder: str | Path, recipe: Recipe | Non
 def _key(steps: int, settings: Settings, recipe: Recipe) -> str:
     world = worlds.get(settings.world)
     taught = [world.corpus(8, settings.seed, settings.warmup_problems), list(world.RIGHT.items())]
-    text = json.dumps([steps, settings.seed, settings.warmup_problems, asdict(recipe), taught])
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    made_by = [origins.module_hash("students.warmup"), origins.versions()]
+    return origins.fingerprint(steps, settings.seed, settings.warmup_problems, asdict(recipe), taught, made_by)
 
 
 def _warm_up(steps: dict[str, int], settings: Settings, recipe: Recipe) -> Iterator[tuple[str, Student]]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tarot_lite import origins
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, to_row
 from tarot_lite.sandbox import Limits, Sandbox, SandboxError
@@ -198,6 +199,7 @@ def build(
         "max_input_kb": max_input_kb,
         "steps": steps,
         "coverage": coverage,
+        "code": origins.modules_hash("suites.build"),
         "proposers": [_describe(proposer) for proposer in plan.proposers],
         "pool": [_describe(source) for source in plan.pool],
     }

@@ -49,7 +49,8 @@ def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | P
     Parameters
     ----------
     name
-        ``"chansung/verifiable-coding-problems-python-v2"``, ``"open-r1/verifiable-coding-problems-python"``, a path …
+        ``"chansung/verifiable-coding-problems-python-v2"``, ``"open-r1/verifiable-coding-problems-python"``, a path …;
+        ``@commit`` may follow a name.
     split
         Which split.
     options
@@ -57,7 +58,10 @@ def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | P
     """
     from datasets import load_dataset
 
-    rows = load_dataset(name, split=split, streaming=True, **options)
+    repository, _, revision = name.partition("@")
+    if revision:
+        options["revision"] = revision
+    rows = load_dataset(repository, split=split, streaming=True, **options)
     return _parsed((f"{name}[{split}], row {number}", row) for number, row in enumerate(rows))
 
 

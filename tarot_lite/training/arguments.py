@@ -6,6 +6,7 @@ many go through one forward and backward pass is a matter of memory alone (`Batc
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,20 @@ class Batches:
         """Passes that learn from one round of generation."""
         return self.generated // (self.micro * self.processes)
 
+    def whole_steps(self, steps: int, iterations: int) -> int:
+        """The first number of steps, from `steps` on, after which every round of generation was learnt from to its end.
+
+        Between them a checkpoint would lack the completions that are still to be learnt from.
+
+        Examples
+        --------
+        >>> Batches.of(Settings(prompts_per_step=2, generations=4)).whole_steps(5, iterations=2)
+        6
+        """
+        rounds = self.step // self.generated
+        unit = iterations // math.gcd(rounds, iterations)
+        return -(-steps // unit) * unit
+
     def smaller(self, generating: bool) -> Batches | None:
         """The next smaller batches that keep the step as it is; None if there are none.
 
@@ -171,7 +186,7 @@ def arguments(
         gradient_checkpointing=settings.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=1,
-        save_steps=settings.save_steps,
+        save_steps=batches.whole_steps(settings.save_steps, settings.num_iterations),
         save_total_limit=2,
         report_to=trackers.of_trl(settings.report_to),
         run_name=name,

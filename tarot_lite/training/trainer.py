@@ -22,6 +22,7 @@ from transformers.generation.streamers import BaseStreamer
 from trl import GRPOTrainer
 
 from tarot_lite.rewards import TierReward
+from tarot_lite.training.prompts import Order
 
 __all__ = ["Clock", "CurriculumTrainer"]
 
@@ -125,6 +126,20 @@ class CurriculumTrainer(GRPOTrainer):
         self.add_callback(_Steps(self.clock))
         self._rows: list[dict[str, Any]] = []
         self._written = 0.0
+
+    def _get_train_sampler(self, dataset: Any = None) -> Order:
+        args: Any = self.args
+        per_pass = args.per_device_train_batch_size * args.world_size
+        return Order(
+            rows=len(self.train_dataset),  # type: ignore[arg-type]
+            per_step=per_pass * args.gradient_accumulation_steps // args.num_generations,
+            per_generation=args.generation_batch_size // args.num_generations,
+            group=args.num_generations,
+            repeated=args.num_iterations * args.steps_per_generation,
+            # every pass is handed a whole round of generation, of which it takes its piece
+            length=args.max_steps * args.gradient_accumulation_steps * args.generation_batch_size,
+            seed=args.seed,
+        )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
         self._rows = inputs

@@ -22,11 +22,19 @@ from tarot_lite.sandbox import Limits, Sandbox, SandboxError
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 
 
+@pytest.fixture(autouse=True)
+def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that other tests have started, and keep, are none of those looked at here."""
+    others, everything = set(descendants()), descendants
+    monkeypatch.setitem(
+        globals(), "descendants", lambda *owner: [pid for pid in everything(*owner) if pid not in others]
+    )
+
+
 @pytest.mark.parametrize("target", ["guard", "zygote", "child"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV])
 def test_a_worker_that_is_killed_or_stopped_costs_no_verdict(target: str, number: int) -> None:
     depth = {"guard": 0, "zygote": 1, "child": 2}[target]
-    wait_until(lambda: not descendants())  # an earlier test's workers may still be on their way out
     with Sandbox(workers=1, limits=Limits(wall_seconds=4)) as box:
         box.run("pass", [""])
 
