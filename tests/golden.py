@@ -18,7 +18,7 @@ FILE = Path(__file__).parent / "golden/trajectory.json"
 
 def measure() -> dict[str, Any]:
     """Warm a student up, train it for three steps; every metric of every step, a hash of its weights, and how it computed."""
-    from tarot_lite import exact, runs, students, toyworld
+    from tarot_lite import exact, origins, students, toyworld
     from tarot_lite.curriculum import get_policy
     from tarot_lite.sandbox import Sandbox
     from tarot_lite.settings import Settings
@@ -44,7 +44,7 @@ def measure() -> dict[str, Any]:
     machine = [name for name in result.history if any(fnmatch(name, pattern) for pattern in MACHINE_COLUMNS)]
     history = result.history.drop(columns=machine)
     steps = json.loads(history.to_json(orient="records", double_precision=15))
-    how = exact.arithmetic(settings.threads, False, runs._versions(), gpu=False)
+    how = exact.arithmetic(settings.threads, False, origins.versions(), gpu=False)
     return {"steps": steps, "weights": digest.hexdigest(), "why_not": how["why_not"]}
 
 
