@@ -108,7 +108,8 @@ class Settings:
     )
     problems_data: str | None = _option(
         None,
-        "JSONL file, or Hub data set (``@commit`` may follow), of problems with tests in all tiers, to train and measure on; None: those of ``world``.",
+        "JSONL file, or Hub data set (``@commit`` may follow), of problems with tests in all tiers, to train and measure on; "
+        "None: those of ``world``.",
     )
     # sandbox
     sandbox_workers: int | None = _option(
