@@ -5,7 +5,9 @@ How this differs from the published runs (PAPER.md has their recipe):
 * one device and micro-batches of any size instead of 8 x 80 GB with vLLM and DeepSpeed;
 * rewards from our own sandbox instead of a paid cloud, every test of a tier instead of one, and compared whole;
 * progress is measured in optimizer steps, not epochs: the published phase edges are the same shares of training;
-* the ``dr_grpo`` or ``dapo`` loss of current TRL by profile; the published runs predate that choice;
+* the ``dr_grpo`` or ``dapo`` loss of current TRL by profile; the published runs predate that choice.  Advantages are divided by
+  the deviation of their group with every loss, as published (``scale_rewards``); the paper behind ``dr_grpo`` leaves that out,
+  and so would Unsloth, unless it is told otherwise as here.  ``arguments.json`` of a training holds what was in force;
 * the tiny student of the CPU profiles has no chat format: the format reward's weight is 0 there (`format_weight`),
   and its learning rate fits 0.7 million parameters trained from scratch, not 1.5 to 30 billion pretrained ones.
 

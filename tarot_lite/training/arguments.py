@@ -7,8 +7,10 @@ many go through one forward and backward pass is a matter of memory alone (`Batc
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from trl import GRPOConfig
@@ -18,7 +20,12 @@ from tarot_lite.students import backends
 from tarot_lite.training import trackers
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["Batches", "arguments"]
+__all__ = ["Batches", "arguments", "asked", "effective"]
+
+_TECHNICAL = ("output_dir", "run_name", "project", "report_to", "gradient_checkpointing_kwargs", "disable_tqdm")
+_COPIED = (  # which the trainer keeps under the same name, but for epsilon
+    "beta epsilon_high loss_type scale_rewards mask_truncated_completions num_generations num_iterations temperature"
+).split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +145,10 @@ def _divisors(number: int) -> list[int]:
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
-def arguments(
+def asked(
     settings: Settings, batches: Batches, folder: Path, seed: int, vllm: str | None = None, name: str | None = None
-) -> GRPOConfig:
-    """TRL's arguments.
+) -> dict[str, Any]:
+    """What TRL is asked for, by TRL's names.
 
     Parameters
     ----------
@@ -160,45 +167,85 @@ def arguments(
     """
     card = backends.card() if torch.cuda.is_available() else None
     number = backends.precision(settings, card)
-    return GRPOConfig(
-        output_dir=str(folder),
-        max_steps=settings.grpo_steps,
-        per_device_train_batch_size=batches.micro,
-        gradient_accumulation_steps=batches.accumulated,
-        steps_per_generation=batches.passes_per_generation,
-        num_generations=settings.generations,
-        num_iterations=settings.num_iterations,
-        max_completion_length=settings.max_completion_tokens,
-        temperature=settings.training_temperature or settings.temperature,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=_schedule(settings),
-        warmup_steps=settings.lr_warmup_steps,
-        beta=settings.beta,
-        epsilon=settings.epsilon,
-        epsilon_high=settings.epsilon_high,
-        loss_type=settings.loss_type,
-        scale_rewards=settings.scale_rewards,
-        mask_truncated_completions=settings.mask_truncated,
-        reward_weights=[1.0, settings.format_weight] if settings.format_weight else [1.0],
-        use_cpu=card is None,
-        bf16=card is not None and number == "bfloat16",
-        fp16=card is not None and number == "float16",
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        logging_steps=1,
-        save_steps=batches.whole_steps(settings.save_steps, settings.num_iterations),
-        save_total_limit=2,
-        report_to=trackers.of_trl(settings.report_to),
-        run_name=name,
-        project="tarot_lite",
-        disable_tqdm=True,
-        dataloader_pin_memory=card is not None,
-        seed=seed,
-        data_seed=seed,
-        use_vllm=vllm is not None,
-        vllm_mode=vllm or "colocate",
-        vllm_gpu_memory_utilization=settings.vllm_memory,
-    )
+    return {
+        "output_dir": str(folder),
+        "max_steps": settings.grpo_steps,
+        "per_device_train_batch_size": batches.micro,
+        "gradient_accumulation_steps": batches.accumulated,
+        "steps_per_generation": batches.passes_per_generation,
+        "num_generations": settings.generations,
+        "num_iterations": settings.num_iterations,
+        "max_completion_length": settings.max_completion_tokens,
+        "temperature": settings.training_temperature or settings.temperature,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": _schedule(settings),
+        "warmup_steps": settings.lr_warmup_steps,
+        "beta": settings.beta,
+        "epsilon": settings.epsilon,
+        "epsilon_high": settings.epsilon if settings.epsilon_high is None else settings.epsilon_high,
+        "loss_type": settings.loss_type,
+        "scale_rewards": settings.scale_rewards,
+        "mask_truncated_completions": settings.mask_truncated,
+        "reward_weights": [1.0, settings.format_weight] if settings.format_weight else [1.0],
+        "use_cpu": card is None,
+        "bf16": card is not None and number == "bfloat16",
+        "fp16": card is not None and number == "float16",
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "logging_steps": 1,
+        "save_steps": batches.whole_steps(settings.save_steps, settings.num_iterations),
+        "save_total_limit": 2,
+        "report_to": trackers.of_trl(settings.report_to),
+        "run_name": name,
+        "project": "tarot_lite",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": card is not None,
+        "seed": seed,
+        "data_seed": seed,
+        "use_vllm": vllm is not None,
+        "vllm_mode": vllm or "colocate",
+        "vllm_gpu_memory_utilization": settings.vllm_memory,
+    }
+
+
+def arguments(asked: Mapping[str, Any]) -> GRPOConfig:
+    """TRL's arguments as they were `asked` for, by Unsloth's version of them too.
+
+    That one scales no rewards under ``dr_grpo``, unless it is told None.
+    """
+    given = dict(asked)
+    is_unsloths = GRPOConfig.__name__.startswith("Unsloth")
+    if is_unsloths and given["loss_type"] == "dr_grpo" and given["scale_rewards"] == "group":
+        given["scale_rewards"] = None
+    return GRPOConfig(**given)
+
+
+def effective(asked: Mapping[str, Any], trainer: Any) -> dict[str, Any]:
+    """The arguments in force, for the record.
+
+    Raises
+    ------
+    TrainingError
+        If one is another than was asked for: a training must be what its record says.
+    """
+    found = {name: _plain(getattr(trainer.args, name)) for name in asked}
+    found |= {name: _plain(getattr(trainer, name, found[name])) for name in _COPIED}
+    found["epsilon"] = getattr(trainer, "epsilon_low", found["epsilon"])
+    told = [
+        f"{name} ({found[name]!r} in force, {wanted!r} asked for)"
+        for name, wanted in asked.items()
+        if name not in _TECHNICAL and found[name] != wanted
+    ]
+    if told:
+        raise TrainingError(
+            f"the trainer learns with other arguments than it was given: {', '.join(told)}; change the settings to what is in "
+            "force, or set backend to transformers"
+        )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return getattr(value, "value", value)  # an enumeration's
 
 
 def _schedule(settings: Settings) -> str:

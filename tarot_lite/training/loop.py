@@ -30,7 +30,7 @@ from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training import trackers
-from tarot_lite.training.arguments import Batches, arguments
+from tarot_lite.training.arguments import Batches, arguments, asked, effective
 from tarot_lite.training.best import KeepBest
 from tarot_lite.training.callbacks import Alarms, Progress, WriteSignals
 from tarot_lite.training.checkpoints import (
@@ -220,7 +220,8 @@ def train(
         recorder.keep(done)
         for lines in files[1:]:
             lines.keep(done + 1)  # signals are numbered from 1
-        args = arguments(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm"), name)
+        wanted = asked(settings, batches, folder / "checkpoints", seed, student.origin.get("vllm"), name)
+        args = arguments(wanted)
         _check_zero(args)
         trainer = CurriculumTrainer(
             model=student.model,
@@ -232,6 +233,9 @@ def train(
         )
         for noisy in (ProgressCallback, PrinterCallback):
             trainer.remove_callback(noisy)
+        in_force = effective(wanted, trainer)
+        if processes.is_main_process:
+            runs.write_json(folder / "arguments.json", in_force | {"output_dir": "checkpoints"})
         if checkpoint and is_adapted(student.model):
             take_weights(checkpoint, student)  # beside a reference adapter the trainer would leave them as they began
         try:
