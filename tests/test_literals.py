@@ -104,3 +104,9 @@ def test_what_no_literal_equals_is_written_as_none(value: Any) -> None:
     with pytest.raises(TypeError):
         plain(value)
     assert written(value).startswith(f"<{type(value).__name__}: ")
+
+
+def test_what_is_put_around_a_function_asks_for_no_rarer_worker(sandbox: Sandbox) -> None:
+    """The sandbox looks at a program's text for the modules that it may need, and its common workers are the quickest."""
+    problem = Problem("p", "", form=Form.FUNCTION, entry_point="f")
+    assert sandbox._kind(problem.program("def f(x): return x")) == "common"
