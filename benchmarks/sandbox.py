@@ -36,7 +36,7 @@ import pandas as pd
 
 from tarot_lite import toyworld
 from tarot_lite.figures.sandbox import fate_figure, speed_figure
-from tarot_lite.problems import Form, Problem, TestCase, read_problems
+from tarot_lite.problems import TestCase, read_problems
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Attack, Stage
 
@@ -73,9 +73,8 @@ def five_tests(data: Path | None) -> list[Job]:
                 if "candidate" in line and "== " in line
             ]
             calls = [call.strip() for call in calls if call.startswith("(") and call.strip().endswith(")")][:5]
-            problem = Problem("p", "", (TestCase("", ""),), form=Form.FUNCTION, entry_point=row["entry_point"])
             inputs = [f"{call[:-1]},)" if len(call) > 2 else call for call in calls]
-            program = problem.program(body)
+            program = f"{body}\n\nimport sys\nprint(repr({row['entry_point']}(*eval(sys.stdin.read()))))\n"
             runs = box.run(program, inputs) if len(inputs) == 5 else []
             if runs and all(run.verdict == "passed" for run in runs):
                 jobs.append(_job(program, [TestCase(text, run.stdout) for text, run in zip(inputs, runs, strict=True)]))
