@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tarot_lite import __version__, runs
 from tarot_lite.settings import check_names, describe, load_profile, profile_names
 
@@ -195,10 +193,7 @@ def _parameters(options: argparse.Namespace, *more: str) -> dict[str, Any]:
     for name, text in options.parameters:
         if name in given:
             raise ValueError(f"parameter {name} is given twice: {given[name]!r} and {text!r}")
-        try:
-            given[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            given[name] = text
+        given[name] = text  # which the settings read by the parameter's type
     check_names(given)
     for name in ("profile", "run", "reports", *more):
         option = getattr(options, name)

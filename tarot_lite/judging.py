@@ -79,7 +79,8 @@ class Comparison:
 
     def __post_init__(self) -> None:
         tolerance = self.float_tolerance
-        if tolerance is not None and not (math.isfinite(tolerance) and tolerance > 0):
+        is_number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+        if tolerance is not None and not (is_number and math.isfinite(tolerance) and tolerance > 0):
             raise ValueError(f"Comparison.float_tolerance is {tolerance!r}; give a finite number above 0, or None")
 
 

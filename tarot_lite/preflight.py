@@ -394,9 +394,11 @@ def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]
             f"raise it to {longest // 3} or so, or give shorter problems",
         )
     else:
-        yield Check(
-            "problems", "ok", f"{name}: {sum(sizes.values())} problems" + (f", {long} too long" if long else "")
-        )
+        dropped = splits.usable(name)[1]
+        left_out = "".join(f", left out: {count} × {reason}" for reason, count in dropped)
+        told = f"{name}: {sum(sizes.values())} problems" + (f", {long} too long" if long else "") + left_out
+        remedy = "`python -m tarot_lite.suites build` tells what is wrong, and makes missing tiers" if dropped else ""
+        yield Check("problems", "look" if dropped else "ok", told, remedy)
 
 
 def _sandbox(settings: Settings, card: backends.Card | None) -> Iterator[Check]:

@@ -300,30 +300,45 @@ def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
     if not isinstance(info, Mapping):
         raise ProblemError(f"{place}: verification_info is {type(info).__name__}; expected an object with 'test_cases'")
     tests = []
-    for number, case in enumerate(_required(info, "test_cases", f"{place}, verification_info") or ()):
+    cases = _required(info, "test_cases", f"{place}, verification_info") or ()
+    if not isinstance(cases, list | tuple):
+        raise ProblemError(f"{place}: test_cases is {type(cases).__name__} ({cases!r:.60}); expected a list of tests")
+    for number, case in enumerate(cases):
         here = f"{place}, test {number}"
+        if not isinstance(case, Mapping):
+            raise ProblemError(
+                f"{here}: is {type(case).__name__} ({case!r:.60}); expected an object with input and output"
+            )
         try:
             tier = Tier.from_label(case.get("label"))
         except ProblemError as error:
             raise ProblemError(f"{here}: {error}") from None
         given, expected = (_text(case, name, here) for name in ("input", "output"))
-        tests.append(TestCase(given, expected, tier=tier, reason=case.get("reason")))
-    gold = row.get("gold_standard_solution")
+        tests.append(TestCase(given, expected, tier, _text_or_none(case, "reason", here)))
+    gold = _text_or_none(row, "gold_standard_solution", place)
     fenced = program(gold) if gold else None
     ours = row.get("tarot_lite") or {}
+    if not isinstance(ours, Mapping):
+        raise ProblemError(f"{place}: field 'tarot_lite' is {type(ours).__name__} ({ours!r:.60}); expected an object")
     try:
         form = Form(ours.get("form", "stdin_stdout"))
     except ValueError:
         raise ProblemError(f"{place}: form {ours['form']!r} is unknown; use one of {', '.join(Form)}") from None
+    try:
+        comparison = Comparison(**ours.get("comparison", {}))
+    except (TypeError, ValueError) as error:
+        raise ProblemError(
+            f"{place}: comparison is {ours['comparison']!r:.80} ({error}); it may hold float_tolerance and unordered_lines"
+        ) from None
     return Problem(
         problem_id=_text(row, "problem_id", place),
         statement=_text(row, "problem", place),
         tests=tuple(tests),
         reference=gold if fenced is None else fenced.removesuffix("\n"),
         form=form,
-        scaffold=ours.get("scaffold"),
-        entry_point=ours.get("entry_point"),
-        comparison=Comparison(**ours.get("comparison", {})),
+        scaffold=_text_or_none(ours, "scaffold", place),
+        entry_point=_text_or_none(ours, "entry_point", place),
+        comparison=comparison,
         extra={key: value for key, value in row.items() if key not in _ROW_FIELDS and key != "tarot_lite"}
         | {
             "_gold": gold,
@@ -424,3 +439,7 @@ def _text(row: Mapping[str, Any], name: str, place: str) -> str:
     if not isinstance(value, str):
         raise ProblemError(f"{place}: field {name!r} is {type(value).__name__} ({value!r:.60}); expected text")
     return value
+
+
+def _text_or_none(row: Mapping[str, Any], name: str, place: str) -> str | None:
+    return None if row.get(name) is None else _text(row, name, place)

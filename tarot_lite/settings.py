@@ -369,12 +369,17 @@ class Settings:
                 date.fromisoformat(day or "2024-08-01")
             except ValueError:
                 raise ValueError(f"parameter {field_name} is {day!r}; give a day such as 2024-08-01") from None
+        for field_name, named in (("students", self.students), ("models", self.models)):
+            for name, source in named.items():
+                if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not str(source).strip():
+                    wanted = (
+                        "and a Hub id, a folder, smollm2 or the address of a server" if named is self.models else ""
+                    )
+                    raise ValueError(
+                        f"parameter {field_name} holds {name!r}: {source!r}; give a name of letters, digits, '-', '_' and "
+                        f"'.' for its folder {wanted}".rstrip()
+                    )
         for name, source in self.models.items():
-            if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not source.strip():
-                raise ValueError(
-                    f"parameter models holds {name!r}: {source!r}; give a name of letters, digits, '-', '_' and '.' "
-                    "for its folder, and a Hub id, a folder, smollm2 or the address of a server"
-                )
             try:
                 split_address(source)
             except ValueError as error:
@@ -452,6 +457,8 @@ _OTHER_AXES |= {"temperature": "training_temperature (`temperature` measures, to
 def _read_axes(given: Any) -> dict[str, list[Any]]:
     """Axes by name, each with its values checked as the parameter's own; text is ``"beta=0|0.01; loss_type=grpo|dapo"``."""
     form = 'give training parameters with values, such as "beta=0|0.01; loss_type=grpo|dapo"'
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        given = yaml.load(given, yaml.BaseLoader)
     if isinstance(given, str):
         pairs = [part.partition("=") for part in given.split(";") if part.strip()]
         given = {name.strip(): [value.strip() for value in values.split("|")] for name, _, values in pairs}
@@ -467,7 +474,7 @@ def _read_axes(given: Any) -> dict[str, list[Any]]:
         if not values or values == [""]:
             raise ValueError(f"parameter axes: {name} has no value; {form}")
         try:
-            read = [_checked(fields_by_name[name], _PLAIN.get(v, v) if isinstance(v, str) else v) for v in values]
+            read = [_checked(fields_by_name[name], value) for value in values]
             if name == "tier_weights":
                 for weights in read:
                     Settings(tier_weights=weights)
@@ -517,7 +524,18 @@ def _is_union(hint: Any) -> bool:
 
 
 def _read(value: Any, hint: Any) -> Any:
-    """Read `value` as `hint`, widening int to float and splitting text into lists and dicts; TypeError if it is neither."""
+    """Read `value` as `hint`, or text as a command line or papermill hands it on; TypeError if it is neither.
+
+    Text is read by the parameter's type alone: ``010`` is 10, ``None`` is None where that is allowed, lists and dicts are
+    ``a,b`` and ``a=1,b=2``, or as Python and YAML write them.
+    """
+    if isinstance(value, str) and hint is not str and value.strip() in _PLAIN:
+        value = _PLAIN[value.strip()]
+    if isinstance(value, str) and value.strip()[:1] in ("[", "{") and hint is not str:
+        try:
+            value = yaml.load(value, yaml.BaseLoader)  # every leaf is text
+        except yaml.YAMLError:
+            raise TypeError from None
     if _is_union(hint):
         return (
             None
@@ -535,13 +553,16 @@ def _read(value: Any, hint: Any) -> Any:
     if origin is dict:
         if isinstance(value, str):
             pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+            names = [name.strip() for name, _, _ in pairs]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise TypeError(f"{twice[0]!r} is there twice")
             value = {name.strip(): item.strip() for name, _, item in pairs}
         if not isinstance(value, Mapping):
             raise TypeError
         return {_read(name, str): _read(item, get_args(hint)[1]) for name, item in value.items()}
     if isinstance(value, str) and hint in (int, float):
         try:
-            value = hint(value)  # YAML 1.1 reads 3e-4 as text, and lists given as text hold text
+            value = int(value, 10) if hint is int else float(value)
         except ValueError:
             raise TypeError from None
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -556,8 +577,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     problem = ValueError(f"parameter {field.name} is {value!r}; give {_expected(field)}")
     try:
         value = _read(value, _HINTS[field.name])
-    except TypeError:
-        raise problem from None
+    except TypeError as why:
+        raise ValueError(f"{problem}; {why}" if str(why) else str(problem)) from None
     items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
     for item in items:
         if isinstance(item, int | float) and not isinstance(item, bool):

@@ -1,11 +1,14 @@
 """Problems: forms, files, and errors that say where and what to do."""
 
+import copy
 import json
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tarot_lite.judging import Comparison
 from tarot_lite.problems import (
@@ -104,6 +107,54 @@ def test_every_form_survives_a_file(tmp_path):
 def test_a_broken_row_says_where_and_what(row, message):
     with pytest.raises(ProblemError) as error:
         from_row(row)
+    assert message in str(error.value)
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()) | st.just({"a": 1})
+WHOLE = {
+    **ROW,
+    "tarot_lite": {"form": "scaffold", "scaffold": "{{body}}", "comparison": {"float_tolerance": 0.1}},
+}
+
+
+def places(value, path=()):
+    """Every place in a nested value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
+
+
+@given(st.data())
+def test_one_wrong_value_anywhere_is_told_as_a_broken_row_or_does_no_harm(data):
+    row = copy.deepcopy(WHOLE)
+    *way, last = data.draw(st.sampled_from([place for place in places(row) if place]))
+    inside = row
+    for key in way:
+        inside = inside[key]
+    inside[last] = data.draw(JUNK)
+    try:
+        problem = from_row(row, "file.jsonl, line 3")
+    except ProblemError as error:
+        assert str(error).startswith("file.jsonl, line 3") or "problem " in str(error)
+    else:
+        to_row(problem)
+        problem.program("return 1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gold_standard_solution": 5}, "problem 'one': field 'gold_standard_solution' is int (5); expected text"),
+        ({"verification_info": {"test_cases": "[]"}}, "test_cases is str ('[]'); expected a list of tests"),
+        ({"verification_info": {"test_cases": [["1", "2"]]}}, "test 0: is list (['1', '2']); expected an object"),
+        ({"tarot_lite": ["function"]}, "field 'tarot_lite' is list (['function']); expected an object"),
+        ({"tarot_lite": {"comparison": {"tolerance": 1}}}, "comparison is {'tolerance': 1} ("),
+        ({"tarot_lite": {"comparison": {"float_tolerance": "1"}}}, "Comparison.float_tolerance is '1'; give a finite"),
+        ({"tarot_lite": {"form": "scaffold", "scaffold": 3}}, "field 'scaffold' is int (3); expected text"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_named(changes, message):
+    with pytest.raises(ProblemError) as error:
+        from_row({**ROW, **changes})
     assert message in str(error.value)
 
 

@@ -37,6 +37,14 @@ from tarot_lite.settings import Settings, describe, load_profile, notebook_folde
         ({"run": "../elsewhere"}, "give a plain folder name"),
         ({"run": ".."}, "parameter run is '..'"),
         ({"seed": None}, "parameter seed is None"),
+        ({"seed": "None"}, "parameter seed is 'None'"),
+        ({"seed": "12:30"}, "parameter seed is '12:30'"),
+        (
+            {"students": "weak=1,weak=2"},
+            "parameter students is 'weak=1,weak=2'; give names with whole numbers, 0 or more; 'weak' is there",
+        ),
+        ({"students": {"../evil": 2}}, "parameter students holds '../evil': 2; give a name of letters"),
+        ({"students": "[1"}, "parameter students is '[1'"),
     ],
 )
 def test_refuses_what_does_not_fit_and_says_so(values: dict[str, object], said: str) -> None:
@@ -58,6 +66,22 @@ def test_refuses_what_does_not_fit_and_says_so(values: dict[str, object], said: 
         ({"learning_rate": "3e-4"}, "learning_rate", 3e-4),
         ({"temperature": 1}, "temperature", 1.0),
         ({"policy": None}, "policy", None),
+        ({"policy": "None"}, "policy", None),
+        ({"run": "None"}, "run", None),
+        ({"seed": "010"}, "seed", 10),
+        ({"seeds": "[0, 1]"}, "seeds", [0, 1]),
+        ({"policies": "['uni', 'flat']"}, "policies", ["uni", "flat"]),
+        ({"policies": "[uni, flat]"}, "policies", ["uni", "flat"]),
+        ({"students": "{weak: 54}"}, "students", {"weak": 54}),
+        ({"students": "{'weak': 54}"}, "students", {"weak": 54}),
+        ({"normalize_reward": "true"}, "normalize_reward", True),
+        ({"gradient_checkpointing": "False"}, "gradient_checkpointing", False),
+        (
+            {"axes": "{grpo_steps: [5, 9], normalize_reward: [true, false]}"},
+            "axes",
+            {"grpo_steps": [5, 9], "normalize_reward": [True, False]},
+        ),
+        ({"axes": "epsilon_high=None|0.3"}, "axes", {"epsilon_high": [None, 0.3]}),
     ],
 )
 def test_reads_what_papermill_can_pass(values: dict[str, object], field: str, expected: object) -> None:

@@ -100,17 +100,28 @@ def from_any_row(row: Any, place: str = "row") -> Problem:
     if "verification_info" in row:
         return from_row(row, place)
     if "task_id" in row and "canonical_solution" in row:  # HumanEval, HumanEval+, mxeval's MBPP
-        _need(row, ("prompt", "entry_point"), place)
+        _need(row, ("prompt", "entry_point", "canonical_solution", *(("test",) if row.get("test") else ())), place)
+        inputs = row.get("base_input")
+        inputs = _literal(inputs) if isinstance(inputs, str) else inputs
+        if not isinstance(inputs or [], list | tuple) or not all(
+            isinstance(each, list | tuple) for each in inputs or ()
+        ):
+            raise ProblemError(f"{place}: field 'base_input' is {inputs!r:.60}; expected a list of lists of arguments")
         return function_problem(
             str(row["task_id"]),
             row["prompt"],
             row["prompt"] + row["canonical_solution"],
             row["entry_point"],
             tests=row.get("test") or "",
-            inputs=row.get("base_input"),
+            inputs=inputs,
         )
     if "task_id" in row and "test_list" in row:  # MBPP as first published
-        _need(row, ("code",), place)
+        statement = "text" if row.get("text") else "prompt"
+        _need(row, ("code", *((statement,) if statement in row else ())), place)
+        if not isinstance(row["test_list"], list | tuple) or not all(
+            isinstance(each, str) for each in row["test_list"]
+        ):
+            raise ProblemError(f"{place}: field 'test_list' is {row['test_list']!r:.60}; expected a list of texts")
         tests = "\n".join(row["test_list"])
         named = re.search(r"assert\s+\(*\s*(?:\w+\()*?(\w+)\(", tests)
         defined = re.findall(r"^def (\w+)", row["code"], re.MULTILINE)
@@ -118,7 +129,7 @@ def from_any_row(row: Any, place: str = "row") -> Problem:
         if name is None:
             called = named.group(1) if named else "nothing"
             raise ProblemError(f"{place}: the tests call {called}, the code defines {', '.join(defined) or 'nothing'}")
-        return function_problem(str(row["task_id"]), row.get("text") or row.get("prompt", ""), row["code"], name, tests)
+        return function_problem(str(row["task_id"]), row.get(statement, ""), row["code"], name, tests)
     raise ProblemError(
         f"{place}: no known form; the row has {', '.join(sorted(map(str, row))) or 'no fields'}; expected verification_info "
         "(TAROT, open-r1), task_id and canonical_solution (HumanEval), or task_id and test_list (MBPP)"
@@ -143,10 +154,10 @@ def function_problem(
     tests
         Code with assertions on ``candidate(...)`` or on the function's own name.
     inputs
-        List of lists of arguments, as in EvalPlus, or its literal; None if there is none.
+        List of lists of arguments, as in EvalPlus; None if there is none.
     """
     found: dict[str, str] = {}
-    for arguments in (_literal(inputs) if isinstance(inputs, str) else inputs) or ():
+    for arguments in inputs or ():
         found.setdefault(repr(list(arguments)), "")
     for text, names in ((tests, {"candidate", entry_point}), (_docstring_calls(statement), {entry_point})):
         for call, result in _calls(text, names):
@@ -171,7 +182,7 @@ def _docstring_calls(statement: str) -> str:
 def _parses(text: str) -> bool:
     try:
         trees.module(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from tarot_lite import worlds
+from tarot_lite import origins, worlds
 from tarot_lite.problems import Problem, ProblemError, Tier
 from tarot_lite.settings import Settings
 from tarot_lite.suites import sources
@@ -74,9 +75,11 @@ def of_run(settings: Settings, split: str) -> list[Problem]:
     return worlds.get(settings.world).problems(split, count, settings.seed, settings.tests_per_tier)
 
 
-@lru_cache(maxsize=2)
 def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]:
     """Problems of a data set with a statement and a test in each tier, in the order of the hash of their id.
+
+    Of those that ask the same, but for case, blanks and punctuation, the first is taken: else one split would hold the answers
+    to another.
 
     Returns
     -------
@@ -90,6 +93,12 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
     ProblemError
         If the data set cannot be read at all.
     """
+    return _usable(name, origins.content(name, "dataset") if is_file(name) else "")
+
+
+@lru_cache(maxsize=2)
+def _usable(name: str, content: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]:
+    """`usable`, read once as long as its content stays the same."""
     kept: list[Problem] = []
     dropped: Counter[str] = Counter()
     try:
@@ -110,7 +119,12 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
             "check the name and the network, log in with `hf auth login` if it is gated, or give a JSONL file"
         ) from error
     kept.sort(key=lambda problem: hashlib.sha256(problem.problem_id.encode()).digest())
-    return tuple(kept), tuple(dropped.items())
+    distinct: dict[str, Problem] = {}
+    for problem in kept:
+        distinct.setdefault(" ".join(re.findall(r"\w+", problem.statement.casefold())) or problem.statement, problem)
+    if joined := len(kept) - len(distinct):
+        dropped["same statement as another"] = joined
+    return tuple(distinct.values()), tuple(dropped.items())
 
 
 def is_file(name: str) -> bool:

@@ -49,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tarot_lite.training", description=__doc__.partition("\n")[0])
     parser.add_argument("--profile", default="smoke", help="name of a profile, or path of a YAML file")
     parser.add_argument("--folder", type=Path, required=True, help="for checkpoints, signals and the trained student")
-    parser.add_argument("--policy", default="var", help="curriculum")
+    parser.add_argument("--policy", help="curriculum (default: the parameter policy, else var)")
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter")
     given = parser.parse_args(arguments)
     try:
         settings = load_profile(given.profile, **dict(given.p))
-        policy = get_policy(given.policy, settings.tier_weights)
+        if given.policy and settings.policy not in (None, given.policy):
+            raise ValueError(
+                f"parameter policy is given twice: -p policy {settings.policy} and --policy {given.policy}"
+            )
+        policy = get_policy(given.policy or settings.policy or "var", settings.tier_weights)
         settings.check_trainable([settings.student or settings.student_names[-1]])
     except ValueError as error:
         parser.error(str(error))

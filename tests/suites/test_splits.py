@@ -90,3 +90,20 @@ def test_a_data_set_that_is_not_there_says_what_to_check(tmp_path: Path) -> None
         of_data(str(tmp_path / "none.jsonl"), SIZES)
     with pytest.raises(ProblemError, match=r"cannot be read as a Hub data set .*; check the name and the network"):
         of_data(str(tmp_path / "no_folder"), SIZES)
+
+
+def test_the_same_statement_under_two_ids_is_one_problem(tmp_path: Path) -> None:
+    twice = [row(number, problem_id=f"{copy}_{number}", problem=f"{begin} a number, and print it plus {number}.")
+             for number in range(12) for copy, begin in (("a", "Read"), ("b", "  READ\n"))]  # fmt: skip
+    data = write(tmp_path / "a.jsonl", twice)
+    found, dropped = usable(data)
+    assert len(found) == 12 and dropped == (("same statement as another", 12),)
+    statements = [{" ".join(p.statement.split()).lower() for p in split} for split in of_data(data, SIZES).values()]
+    assert sum(map(len, statements)) == len(set().union(*statements)) == 12
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.jsonl", [row(number) for number in range(3)])
+    assert len(usable(data)[0]) == 3
+    write(tmp_path / "a.jsonl", [row(number) for number in range(5)])
+    assert len(usable(data)[0]) == 5
