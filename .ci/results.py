@@ -68,18 +68,26 @@ def _example(reports: Path) -> str:
                 f"the {row.student} student went from {ends} of the held-out suites, at best (`{row.policy}`);"
             )
         return "\n".join(lines).rstrip(";") + ".*"
+    claims = {row["claim"]: row["verdict"] for row in json.loads((tables / "claims.json").read_text())}
+    law = pd.read_csv(tables / "law.csv").query("measure == 'suite'")
+    asked = [
+        f"{_points(row)} points for the {row.student} student "
+        f"({next(verdict for claim, verdict in claims.items() if f'({row.student})' in claim and 'whole suite' in claim)})"
+        for row in law.itertuples()
+    ]
     lines.append(
-        "Held-out pass@1 of the whole suite, in points, with the seed as the unit "
-        "(p < 0.05 after Holm's correction, or undecided)."
+        "Held-out pass@1 of the whole suite, with the seed as the unit. The paper's question, hard-first − easy-to-hard: "
+        f"{' and '.join(asked)}."
     )
-    for student, rows in contrasts.groupby("student", sort=False):
-        clear = [row for row in rows.itertuples() if row.p_holm < 0.05]
-        open_ones = [row for row in rows.itertuples() if row not in clear]
-        parts = [f"{_name(row.first)} was {_better(row)}" for row in clear]
-        if open_ones:
-            listed = "; ".join(f"`{row.first}` − `{row.second}` {_points(row)}" for row in open_ones)
-            parts.append(f"undecided: {listed}")
-        lines.append(f"For the {student} student " + "; ".join(parts) + ".")
+    clear = int((contrasts["p_holm"] < 0.05).sum())
+    lines.append(
+        f"Of all {len(contrasts)} differences between two curricula {'none' if clear == 0 else COUNTS[clear]} "
+        f"{'are' if clear > 1 else 'is'} significant after Holm's correction. `frontier`, which adapts within each group,"
+    )
+    for student, rows in contrasts[contrasts["first"] == "frontier"].groupby("student", sort=False):
+        against = ", ".join(f"{_points(row)} against {_name(row.second)}" for row in rows.itertuples())
+        lines.append(f"ended at {against} for the {student} student;")
+    lines[-1] = lines[-1].replace(";", ".")
     return "\n".join(lines) + "*"
 
 
@@ -163,11 +171,6 @@ def _expect(claims: dict[str, dict[str, str]], verdicts: dict[str, str]) -> None
 
 def _name(policy: str) -> str:
     return SCHEDULES.get(policy, f"`{policy}`")
-
-
-def _better(row: Any) -> str:
-    sign = 1 if row.estimate > 0 else -1
-    return f"{'better' if sign > 0 else 'worse'} than {_name(row.second)}, by {_points(row, sign)}"
 
 
 def _points(row: Any, sign: int = 1) -> str:
