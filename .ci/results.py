@@ -82,12 +82,14 @@ def _example(reports: Path) -> str:
     clear = int((contrasts["p_holm"] < 0.05).sum())
     lines.append(
         f"Of all {len(contrasts)} differences between two curricula {'none' if clear == 0 else COUNTS[clear]} "
-        f"{'are' if clear > 1 else 'is'} significant after Holm's correction. `frontier`, which adapts within each group,"
+        f"{'are' if clear > 1 else 'is'} significant after Holm's correction."
     )
-    for student, rows in contrasts[contrasts["first"] == "frontier"].groupby("student", sort=False):
-        against = ", ".join(f"{_points(row)} against {_name(row.second)}" for row in rows.itertuples())
-        lines.append(f"ended at {against} for the {student} student;")
-    lines[-1] = lines[-1].replace(";", ".")
+    worst = pd.read_csv(tables / "regret.csv").query("student == 'worst' and measure == 'suite'").sort_values("regret")
+    cost = ", ".join(f"{_name(row.policy)} {_points(row)}" for row in worst.itertuples())
+    lines.append(
+        "What each curriculum cost the student that it served worst, against the best fixed one chosen in hindsight: "
+        f"{cost} points. `frontier` adapts within each group and has nothing to choose."
+    )
     return "\n".join(lines) + "*"
 
 
@@ -175,7 +177,7 @@ def _name(policy: str) -> str:
 
 def _points(row: Any, sign: int = 1) -> str:
     """Such as ``+17.1 [+8.6, +25.5]``."""
-    estimate = row.estimate if hasattr(row, "estimate") else row.contrast
+    estimate = next(getattr(row, name) for name in ("estimate", "contrast", "regret") if hasattr(row, name))
     ends = sorted((sign * row.low, sign * row.high))
     number, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in (sign * estimate, *ends))
     return f"{number} [{low}, {high}]"
