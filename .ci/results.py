@@ -179,7 +179,7 @@ def _points(row: Any, sign: int = 1) -> str:
     """Such as ``+17.1 [+8.6, +25.5]``."""
     estimate = next(getattr(row, name) for name in ("estimate", "contrast", "regret") if hasattr(row, name))
     ends = sorted((sign * row.low, sign * row.high))
-    number, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in (sign * estimate, *ends))
+    number, low, high = (f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−") for value in (sign * estimate, *ends))
     return f"{number} [{low}, {high}]"
 
 
