@@ -214,7 +214,7 @@ def arguments(asked: Mapping[str, Any]) -> GRPOConfig:
     That one scales no rewards under ``dr_grpo``, unless it is told None.
     """
     given = dict(asked)
-    is_unsloths = GRPOConfig.__name__.startswith("Unsloth")
+    is_unsloths = "Unsloth" in GRPOConfig.__name__
     if is_unsloths and given["loss_type"] == "dr_grpo" and given["scale_rewards"] == "group":
         given["scale_rewards"] = None
     return GRPOConfig(**given)
