@@ -26,7 +26,9 @@ def written(root: Path = ROOT) -> str:
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     reports = root / "reports"
-    parts = "\n\n".join((_seeds(root), _example(reports), _study(reports), _law(reports))).split("\n\n")
+    parts = "\n\n".join((_seeds(root), _example(reports), _adaptive(reports), _study(reports), _law(reports))).split(
+        "\n\n"
+    )
     results = "\n\n".join(
         part if part.startswith("![") else fill(part, 150, break_long_words=False, break_on_hyphens=False)
         for part in parts
@@ -84,13 +86,32 @@ def _example(reports: Path) -> str:
         f"Of all {len(contrasts)} differences between two curricula {'none' if clear == 0 else COUNTS[clear]} "
         f"{'are' if clear > 1 else 'is'} significant after Holm's correction."
     )
+    lines.append(f"{_regret(tables)} `frontier` adapts within each group and has nothing to choose.")
+    return "\n".join(lines) + "*"
+
+
+def _regret(tables: Path) -> str:
     worst = pd.read_csv(tables / "regret.csv").query("student == 'worst' and measure == 'suite'").sort_values("regret")
     cost = ", ".join(f"{_name(row.policy)} {_points(row)}" for row in worst.itertuples())
-    lines.append(
-        "What each curriculum cost the student that it served worst, against the best fixed one chosen in hindsight: "
-        f"{cost} points. `frontier` adapts within each group and has nothing to choose."
+    return (
+        "What each curriculum cost the student that it served worst, in points against the best fixed one chosen in hindsight: "
+        f"{cost}."
     )
-    return "\n".join(lines) + "*"
+
+
+def _adaptive(reports: Path) -> str:
+    tables = reports / "adaptive/05_ablations"
+    law = pd.read_csv(tables / "law.csv").query("measure == 'suite'").sort_values("capability")
+    contrasts = ", ".join(f"{_points(row)} for the {row.student} student" for row in law.itertuples())
+    alt = (
+        "Points lost by every curriculum against the best fixed one, for the student that it served worst and for each"
+    )
+    return f"""\
+![{alt}](reports/adaptive/05_ablations/figures/regret.png)
+
+*The second world, whose tiers are not nested ([front page](reports/adaptive/index.html)): {_size(tables)}. {_regret(tables)}
+So adapting within the group does not serve everybody: `frontier` pays for the hardest tier that tells a group's programs
+apart, and here that tier does not ask for what the others ask. Hard-first − easy-to-hard: {contrasts}.*"""
 
 
 def _study(reports: Path) -> str:
