@@ -123,7 +123,7 @@ def run(
                 say(f"{number}: done before, kept")
             else:
                 if why and (folder / "done.json").exists():
-                    say(f"{number}: made anew, for {', '.join(why[:4])}{' …' if len(why) > 4 else ''}")
+                    say(f"{number}: made anew, because {', '.join(why[:4])}{' …' if len(why) > 4 else ''}")
                 _run_stage(source, output, {**given, "profile": profile}, number, say)
                 if not runs.is_done(run_folder, name, settings):
                     raise StageFailed(f"{number}: the notebook ended without finishing its stage; see {output}")

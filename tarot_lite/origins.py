@@ -46,7 +46,7 @@ _VERSIONS_OF = (
     "accelerate",
     "unsloth",
 )
-_INPUTS = {"suites_data": "dataset", "problems_data": "dataset", "benchmark_data": "dataset", "models": "model"}
+_INPUTS = ("suites_data", "problems_data", "benchmark_data", "models")
 _WHOLE = 1 << 28  # a file of more bytes than this, such as a model's weights, is read in parts
 _PART = 1 << 20
 _PATIENCE = 10.0  # seconds for the Hub
@@ -83,10 +83,10 @@ def origins(stage_name: str, settings: Settings, before: list[str | None]) -> di
     asked = {item.name: getattr(settings, item.name) for item in fields(settings) if item.metadata["since"] <= number}
     named = {name for name in (asked.get("policy"), *asked.get("policies", ())) if name not in (None, *PORTFOLIO)}
     inputs: dict[str, str] = {}
-    for name, kind in _INPUTS.items():
+    for name in _INPUTS:
         value = asked.get(name) or {}
         for key, source in (value if isinstance(value, Mapping) else {"": value}).items():
-            inputs[f"{name} {key}".strip()] = content(str(source), kind)
+            inputs[f"{name} {key}".strip()] = content(str(source), is_data_set=name == "problems_data")
     return {
         "settings": {name: fingerprint(value) for name, value in asked.items() if value != default.get(name)}
         | {f"policy {name}": get_policy(name).digest for name in named},
@@ -116,17 +116,14 @@ def fingerprint(*parts: Any) -> str:
     >>> fingerprint("weak", 100) == fingerprint("weak", 100), fingerprint("weak", 100) == fingerprint("weak", 101)
     (True, False)
     """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=jsonable).encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
-    return (
-        value.tolist()
-        if hasattr(value, "tolist")
-        else sorted(value)
-        if isinstance(value, set | frozenset)
-        else str(value)
-    )
+def jsonable(value: Any) -> Any:
+    """What JSON does not know, as what it does: NumPy's values and arrays, sets, paths."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def versions() -> dict[str, str]:
@@ -158,21 +155,23 @@ def digest_of(path: Path) -> str:
     return found.hexdigest()[:16]
 
 
-def content(source: str, kind: str) -> str:
-    """By what an input is known: a file or folder by content, a repository of the Hub by its commit, a server by its address.
+def content(source: str, is_data_set: bool = False) -> str:
+    """By what an input is known: a file or folder by content, a data set of the Hub by its commit, anything else by its name.
+
+    Models of the Hub are pinned by this package, so their name says it all; of a server nothing more is known.
 
     Parameters
     ----------
     source
         Value of a parameter.
-    kind
-        ``dataset`` or ``model``: which kind of repository its name may mean.
+    is_data_set
+        Whether its name may mean a data set of the Hub.
 
     Returns
     -------
     str
-        For a repository without a commit (``name@commit``) the newest one, else the one in the cache; ``unknown`` if
-        neither the Hub answers nor anything is there.
+        For a data set without a commit (``name@commit``) the newest one, else the one in the cache; ``unknown`` if neither
+        the Hub answers nor anything is there.
     """
     path = Path(source).expanduser()
     if path.is_file():
@@ -180,22 +179,21 @@ def content(source: str, kind: str) -> str:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file() and ".cache" not in file.parts)
         return fingerprint([[file.relative_to(path).as_posix(), digest_of(file)] for file in files])
-    name, _, revision = source.partition("@")
-    if revision or "://" in source or name.count("/") != 1 or name.endswith((".jsonl", ".gz")):
+    if not is_data_set or "@" in source or source.endswith((".jsonl", ".gz")):
         return source
-    return _commit(name, kind)
+    return _commit(source)
 
 
 @lru_cache(maxsize=64)
-def _commit(name: str, kind: str) -> str:
-    """Newest commit of a repository; asked once in a process, so that a run sees one."""
+def _commit(name: str) -> str:
+    """Newest commit of a data set; asked once in a process, so that a run sees one."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.file_download import repo_folder_name
 
     try:
-        return str(HfApi().repo_info(name, repo_type=kind, timeout=_PATIENCE).sha)
+        return str(HfApi().repo_info(name, repo_type="dataset", timeout=_PATIENCE).sha)
     except Exception:  # no network, offline mode, gated, no such repository: loading it will say so
-        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type=kind)
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="dataset")
         ref = folder / "refs" / "main"
         return ref.read_text().strip() if ref.is_file() else "unknown"
 

@@ -55,11 +55,11 @@ def extract_code(completion: str, answer_tag: str = "answer") -> str | None:
     True
     """
     opening, closing = f"<{answer_tag}>", f"</{answer_tag}>"
-    *_, end = [0, *(match.end() for match in _REASONED.finditer(completion, 0, completion.rfind(opening)))]
-    if opening not in completion:
-        *_, end = [0, *(match.end() for match in _REASONED.finditer(completion))]
-        return program(completion[end:])
-    _, *opened = completion[end:].split(opening)
+    last = completion.rfind(opening) if opening in completion else len(completion)
+    *_, end = [0, *(match.end() for match in _REASONED.finditer(completion, 0, last))]
+    before, *opened = completion[end:].split(opening)
+    if not opened:
+        return program(before)
     for text in reversed(opened):
         answer = text.rpartition(closing)[0] or text
         code = program(answer)

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite import exact, jsonlines, origins
-from tarot_lite.origins import fingerprint
+from tarot_lite.origins import fingerprint, jsonable
 from tarot_lite.settings import Settings, check_names, load_profile
 
 if TYPE_CHECKING:
@@ -160,16 +160,7 @@ def write_json(path: Path, value: Any) -> Path:
     RunError
         If it cannot be written.
     """
-    return write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """What JSON does not know: NumPy scalars and arrays, paths, sets."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return str(value)
+    return write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, default=jsonable) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -410,7 +401,7 @@ class Stage:
 
     def save_rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write rows that do not fit a table (texts, nested values) as ``<name>.jsonl``."""
-        lines = [jsonlines.write(row, _plain) for row in rows]
+        lines = [jsonlines.write(row, jsonable) for row in rows]
         return self._kept(write_atomic(self.folder / f"{name}.jsonl", "".join(lines)))
 
     def save_json(self, name: str, content: Any) -> Path:
@@ -489,7 +480,7 @@ class Stage:
                 f"claim {claim!r}: verdict is {verdict!r}; begin it with 'holds', 'does not hold' or 'undecided'"
             )
         row = {"claim": claim, "evidence": evidence, "number": number, "interval": interval, "verdict": verdict}
-        self._claims[claim] = json.loads(json.dumps(row, default=_plain))
+        self._claims[claim] = json.loads(json.dumps(row, default=jsonable))
         if machine:
             self._of_the_machine.setdefault("claims.json", []).append(claim)
         self._kept(write_json(self.folder / "claims.json", list(self._claims.values())))

@@ -28,7 +28,7 @@ class Run:
         shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
         monkeypatch.setattr(origins, "__file__", str(self.package / "origins.py"))
         monkeypatch.setattr(origins, "notebook_folder", lambda: self.package / "notebooks")
-        monkeypatch.setattr(origins, "_commit", lambda name, kind: "c1")
+        monkeypatch.setattr(origins, "_commit", lambda name: "c1")
         for name in (
             "problems.jsonl",
             "suites.jsonl",
@@ -104,6 +104,13 @@ def made_by_an_older_version(run: Run) -> None:
     runs.write_json(path, {"fingerprint": "0123456789abcdef", "asked": "x", "files": ["numbers.csv"]})
 
 
+def on_the_hub(run: Run) -> None:
+    """Problems from the Hub, and then another commit there."""
+    run.parameters["problems_data"] = "org/data"
+    assert tuple(run.made()) == STAGES and run.made() == []
+    run.monkeypatch.setattr(origins, "_commit", lambda name: "c2")
+
+
 CHANGES: dict[str, tuple[Callable[[Run], None], tuple[str, ...]]] = {
     "nothing": (lambda run: None, ()),
     "a setting of every stage": (setting("seed", 7), STAGES),
@@ -113,7 +120,7 @@ CHANGES: dict[str, tuple[Callable[[Run], None], tuple[str, ...]]] = {
     "problems to make suites for": (rewritten("suites.jsonl", "first", "other"), STAGES),
     "a benchmark's file": (rewritten("humaneval.jsonl", "first", "other"), STAGES[4:]),
     "weights of a model's folder": (rewritten("model/model.safetensors", "first", "other"), STAGES),
-    "a commit on the Hub": (patched("_commit", lambda name, kind: "c2"), STAGES),
+    "a commit on the Hub": (on_the_hub, STAGES),
     "a judge": (rewritten("package/judging.py", "line.rstrip()", "line.strip()"), STAGES),
     "what runs inside the sandbox": (rewritten("package/sandbox/inside/child.py", "0xFF", "0x7F"), STAGES),
     "a figure of the last chapter": (rewritten("package/figures/ablations.py", "import ", "import os, "), STAGES[4:]),
@@ -199,13 +206,17 @@ def test_a_repository_is_known_by_its_commit_or_said_to_be_unknown(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.HfApi.repo_info", lambda *arguments, **options: 1 / 0)
-    assert content("org/name@abc", "model") == "org/name@abc"
-    assert content("http://localhost:8000/v1#org/model", "model") == "http://localhost:8000/v1#org/model"
-    assert content("org/name-without-network", "dataset") == "unknown"
+    for named in (
+        "org/name",
+        "http://localhost:8000/v1#org/model",
+    ):  # a model's, which this package pins, or a server's
+        assert content(named) == named
+    assert content("org/name@abc", is_data_set=True) == "org/name@abc"
+    assert content("org/name-without-network", is_data_set=True) == "unknown"
     reference = tmp_path / "datasets--org--cached" / "refs" / "main"
     reference.parent.mkdir(parents=True)
     reference.write_text("c0ffee")
-    assert content("org/cached", "dataset") == "c0ffee"
+    assert content("org/cached", is_data_set=True) == "c0ffee"
 
 
 def test_a_second_run_says_why_it_makes_a_stage_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,5 +233,8 @@ def test_a_second_run_says_why_it_makes_a_stage_anew(tmp_path: Path, monkeypatch
     assert again() == []
     assert [line.partition(": ")[2] for line in again()] == ["done before, kept"] * 2
     (tmp_path / "reports/smoke" / STAGES[1] / "numbers.csv").unlink()
-    assert [line.partition(": ")[2] for line in again()] == ["done before, kept", "made anew, for numbers.csv is gone"]
-    assert again(seed=2)[0].endswith("made anew, for setting seed changed")
+    assert [line.partition(": ")[2] for line in again()] == [
+        "done before, kept",
+        "made anew, because numbers.csv is gone",
+    ]
+    assert again(seed=2)[0].endswith("made anew, because setting seed changed")

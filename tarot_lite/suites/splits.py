@@ -93,7 +93,7 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
     ProblemError
         If the data set cannot be read at all.
     """
-    return _usable(name, origins.content(name, "dataset") if is_file(name) else "")
+    return _usable(name, origins.content(name))
 
 
 @lru_cache(maxsize=2)
