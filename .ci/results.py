@@ -34,7 +34,14 @@ def written(root: Path = ROOT) -> str:
         for part in parts
     )
     text = f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
-    return re.sub(r"^\| `cpu` \|.*$", lambda _: _profile_row(reports / "example"), text, flags=re.MULTILINE)
+    adaptive = f" for {_size(reports / 'adaptive/05_ablations')}; its eight curricula take about an hour (planned)"
+    rows = {
+        "cpu": _profile_row(reports / "example", ", and some minutes for a new environment", "all five stages: {}"),
+        "cpu-adaptive": _profile_row(
+            reports / "adaptive", adaptive, "whether a curriculum that adapts needs no choice, in the second world"
+        ),
+    }
+    return re.sub(r"^\| `(cpu|cpu-adaptive)` \|.*$", lambda found: rows[found[1]], text, flags=re.MULTILINE)
 
 
 def _seeds(root: Path) -> str:
@@ -163,13 +170,14 @@ suite every interval holds zero. Without a KL penalty {COUNTS[int((change < -0.2
 collapsed.*"""
 
 
-def _profile_row(run: Path) -> str:
+def _profile_row(run: Path, more: str, what: str) -> str:
+    """Time and memory as its stages measured them, and what it reproduces, with the size of its grid for ``{}``."""
     batches = [json.loads(path.read_text()) for path in sorted(run.glob("0*/batch.json"))]
     minutes, seconds = divmod(round(sum(batch["seconds"] for batch in batches)), 60)
     memory = max(batch["peak_memory_mb"] for batch in batches) / 1000
-    what = _size(run / "05_ablations").replace("two students", "two tiny students")
-    time = f"{minutes} min {seconds:02d} s, and some minutes for a new environment"
-    return f"| `cpu` | 2 cores, no GPU | {time} | {memory:.1f} GB | all five stages: {what} |"
+    profile = json.loads((run / "manifest.json").read_text())["profile"]
+    what = what.format(_size(run / "05_ablations").replace("two students", "two tiny students"))
+    return f"| `{profile}` | 2 cores, no GPU | {minutes} min {seconds:02d} s{more} | {memory:.1f} GB | {what} |"
 
 
 def _size(tables: Path) -> str:
