@@ -35,7 +35,7 @@ __all__ = ["PORTFOLIO", "PUBLISHED", "Direction", "Group", "Phase", "Policy", "a
 Unit = Literal["tier", "test", "suite"]
 Direction = Literal["easy to hard", "hard first", "adaptive", "no schedule"]
 State = Mapping[str, float]
-Rule = Callable[["Group"], Mapping[Tier, float]]
+Rule = Callable[["Group"], Mapping[Tier, float] | frozenset[Tier]]
 Learn = Callable[[State, "Group", Mapping[Tier, float]], State]
 _SPARE = ("#E7298A", "#66A61E", "#7570B3", "#A6761D", "#1B9E77", "#666666")  # for policies that name no colour
 
@@ -122,8 +122,8 @@ class Policy:
         One line for tables.
     rule
         What passing each tier is worth in a `Group`, as numbers that are relative to one another; they are multiplied by
-        `weights`, and count in the active tiers alone.  Where no tier has a price the whole suite pays.  None: `weights`
-        are the prices in every group.
+        `weights`, and count in the active tiers alone.  Or a set of tiers, which pays 1 to those that pass all of it.
+        Where no tier has a price the whole suite pays.  None: `weights` are the prices in every group.
     learn
         The state after a group: ``learn(state, group, prices)`` with the prices that were paid.  A plain dict of numbers,
         kept in the training's checkpoints; None: there is nothing to remember.
@@ -235,7 +235,10 @@ class Policy:
             return self
         active = self.at(group.progress)
         group = replace(group, passed={tier: passes for tier, passes in group.passed.items() if tier in active})
-        prices = dict(self.rule(group)) if group.passed else {}
+        ruled = self.rule(group) if group.passed else {}
+        if isinstance(ruled, frozenset):
+            return self._all_of(ruled & active or active)
+        prices = dict(ruled)
         for tier, price in prices.items():
             if not (isinstance(price, int | float) and 0 <= price < math.inf):
                 raise ValueError(
@@ -243,9 +246,12 @@ class Policy:
                 )
         worth = {tier: self.weights[tier] * prices[tier] for tier in group.passed if prices.get(tier, 0) > 0}
         if not worth:
-            return Policy(self.name, (Phase(0, active),), dict.fromkeys(active, 1.0), "suite")
+            return self._all_of(active)
         shares = {tier: value / sum(worth.values()) for tier, value in worth.items()}
         return Policy(self.name, (Phase(0, frozenset(shares)),), shares)
+
+    def _all_of(self, tiers: frozenset[Tier]) -> Policy:
+        return Policy(self.name, (Phase(0, tiers),), dict.fromkeys(tiers, 1.0), "suite")
 
     def learnt(self, state: State, group: Group, settled: Policy) -> State:
         """The state after a group for which this policy settled so; of a policy that learns nothing it stays as it is."""
@@ -344,6 +350,14 @@ def _frontier(group: Group) -> dict[Tier, float]:
     return dict.fromkeys(group.mixed[-1:], 1.0)
 
 
+def _furthest(group: Group) -> frozenset[Tier]:
+    """The most tiers that one completion passes, hard ones before easy; of a group that is alike none."""
+    passes = zip(*group.passed.values(), strict=True)
+    sets = {frozenset(tier for tier, passed in zip(group.passed, of, strict=True) if passed) for of in passes}
+    most = max(sets, key=lambda tiers: (len(tiers), sorted((tier.rank for tier in tiers), reverse=True)))
+    return most if len(sets) > 1 else frozenset()
+
+
 def _standardized(group: Group) -> dict[Tier, float]:
     rates = group.rates
     return {tier: 1 / math.sqrt(rates[tier] * (1 - rates[tier])) for tier in group.mixed}
@@ -409,6 +423,13 @@ _ADAPTIVE = (
         summary="adaptive: each group pays the hardest tier that some pass and some do not",
         source="ours",
         colour="#882255",
+    ),
+    adaptive(
+        "furthest",
+        _furthest,
+        summary="adaptive: each group pays for all the tiers that its best completion passes",
+        source="ours: frontier, where a hard tier can be passed without the easy ones",
+        colour="#117733",
     ),
     adaptive(
         "standardized",

@@ -31,7 +31,7 @@ TABLE = {  # name: (weights of basic, intermediate, complex, edge), [(start, act
 LETTERS = dict(zip("bice", Tier, strict=True))
 PROGRESS = [0.0, 0.1, 0.1999, 0.2, 0.3, 0.3999, 0.4, 0.5, 0.5999, 0.6, 0.8, 0.999, 1.0]
 ALL_PASS = {tier: [True] for tier in Tier}
-ADAPTIVE = ("frontier", "standardized", "signal_weighted", "bandit", "likelihood")
+ADAPTIVE = ("frontier", "furthest", "standardized", "signal_weighted", "bandit", "likelihood")
 
 
 def test_the_portfolio_is_the_published_one_two_baselines_and_the_adaptive_ones():
@@ -151,6 +151,13 @@ EASY_WON = completions("b", "b", "", "")
         ("frontier", completions("e", "bic"), [1, 0]),  # edge, though the other passes more
         ("frontier", completions("bic", "bic"), [0, 0]),  # no tier differs: the whole suite pays
         ("frontier", completions("bice", "bice"), [1, 1]),
+        ("furthest", completions("e", "bic", "bi"), [0, 1, 0]),  # basic, intermediate and complex together
+        ("furthest", completions("be", "bi", "bie"), [0, 0, 1]),
+        ("furthest", completions("be", "bi", "b"), [1, 0, 0]),  # of two sets as large that with the hard tier
+        ("furthest", completions("b", "b", ""), [1, 1, 0]),
+        ("furthest", completions("bic", "bic"), [0, 0]),
+        ("furthest", completions("", ""), [0, 0]),
+        ("furthest", completions("bice", "bice"), [1, 1]),
         # 1 / sqrt(p (1 - p)) = 2, 4 / sqrt 3, 4 / sqrt 3 of intermediate, complex, edge, scaled to a sum of 1
         ("standardized", NESTED, [1, 2 / (2 + 8 / 3**0.5), 0, 0]),
         ("standardized", EASY_WON, [1, 1, 0, 0]),
@@ -210,6 +217,12 @@ def test_no_rule_pays_less_for_more_or_more_than_1(passes, draw):
         for one, other in itertools.permutations(range(len(group)), 2):
             if all(a >= b for a, b in zip(passes[one], passes[other], strict=True)):
                 assert paid[one] >= paid[other]
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=8))
+def test_where_tiers_are_nested_furthest_is_frontier(reached):
+    group = completions(*("bice"[:count] for count in reached))
+    assert rewards("furthest", group) == rewards("frontier", group)
 
 
 def test_a_rule_that_gives_no_number_is_named():
