@@ -175,7 +175,7 @@ def setup(drive: bool = False) -> dict[str, str]:
     print(f"tarot_lite {__version__} on Colab")
     print(f"card: {card.name if card else 'none'}{memory} · dtype: {card.dtype if card else 'float32'}")
     print(f"memory: {_memory_gb()} GB · cores: {os.cpu_count()} · sandbox: {level}")
-    print(f"profile: {parameters['profile']} (a profile that you write into the next cell wins, but for 'smoke')")
+    print(f"profile: {parameters['profile']} (another that you write into the next cell wins)")
     return parameters
 
 

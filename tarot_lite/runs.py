@@ -52,7 +52,6 @@ __all__ = [
     "Stage",
     "fingerprint",
     "is_done",
-    "is_done_otherwise",
     "note",
     "parameters_in",
     "progress",
@@ -233,7 +232,7 @@ def parameters_in(cells: Iterable[str], values: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _settings_of(variables: Mapping[str, Any]) -> Settings:
+def _settings_of(variables: Mapping[str, Any], stage_name: str) -> Settings:
     cells = variables.get("In", ())
     given = parameters_in(cells, variables)
     if not given:  # a script: only its variables are known
@@ -241,12 +240,9 @@ def _settings_of(variables: Mapping[str, Any]) -> Settings:
         given = {name: value for name, value in variables.items() if name in known}
     check_names(given)
     given = {name: value for name, value in given.items() if value is not None}
-    if isinstance(on_colab := variables.get(_ON_COLAB), dict):  # what its first cell found wins over what nobody edited
-        injected = parameters_in((cell for cell in cells if cell.lstrip().startswith(_PARAMETERS)), variables)
-        if given.get("profile") == "smoke" and "profile" not in injected:
-            del given["profile"]
+    if isinstance(on_colab := variables.get(_ON_COLAB), dict):  # what its first cell found, where nothing was chosen
         given = {**on_colab, **given}
-    return load_profile(given.pop("profile", "smoke"), **given)
+    return load_profile(given.pop("profile", "smoke" if stage_name == STAGES[-1] else "cpu"), **given)
 
 
 # ---------------------------------------------------------------------------------------------------- done or not
@@ -302,14 +298,6 @@ def why_not_done(run_folder: str | Path, stage_name: str, settings: Settings) ->
 def is_done(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
     """Whether a stage has finished from what is there now, and left what it left."""
     return not why_not_done(run_folder, stage_name, settings)
-
-
-def is_done_otherwise(run_folder: str | Path, stage_name: str, settings: Settings) -> bool:
-    """Whether a stage has finished with these settings and inputs, but by other code, other versions or from other stages."""
-    why = why_not_done(run_folder, stage_name, settings)
-    return bool(why) and all(
-        each.startswith(("the code", "its notebook", "version of", "a stage before")) for each in why
-    )
 
 
 def reports_folder(settings: Settings) -> Path:
@@ -586,7 +574,8 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
     stage_name
         One of `STAGES`.
     variables
-        ``globals()`` of the notebook; None: the smoke profile as it is.
+        ``globals()`` of the notebook.  Where they choose no profile it is ``cpu``; for the last stage, whose trainings
+        take minutes, ``smoke``.
 
     Raises
     ------
@@ -595,7 +584,7 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
     RunError
         If another process is at work on this stage, or the folder cannot be written.
     """
-    settings = _settings_of(variables or {})
+    settings = _settings_of(variables or {}, stage_name)
     run_folder = reports_folder(settings) / settings.run_name
     stage = Stage(stage_name, settings, run_folder)
     folder = stage.folder

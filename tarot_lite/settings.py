@@ -181,9 +181,6 @@ class Settings:
     portfolio_students: list[str] = _option(
         [], "Students that notebook 05 trains under every curriculum of the portfolio, not `policies` alone.", since=5
     )
-    keep_other_cells: bool = _option(
-        False, "Keep finished cells that other code or versions made, labelled; False: run them again.", since=5
-    )
     seeds: list[int] = _option([0], "Training seeds of notebook 05.", since=5, low=0, high=2**31 - 1)
     axes: dict[str, list[Any]] = _option(
         {},

@@ -29,7 +29,6 @@ __all__ = [
     "claim",
     "measure",
     "pilot_trainer",
-    "probed",
     "problems",
     "prompt_styles",
     "prove_splits",
@@ -147,16 +146,6 @@ def trained(stage: runs.Stage, cell: ablations.Cell) -> Student:
         )
     pupil.name = f"{cell.student} after {cell.policy}"
     return pupil
-
-
-def probed(stage: runs.Stage) -> list[str]:
-    """Names of the students that stage 3 measures: the run's; beside pretrained ones also the tiny ones, where both can.
-
-    The tiny ones can do nothing but the toy world.
-    """
-    settings = stage.settings
-    tiny = settings.students if settings.problems_data is None else {}
-    return list(dict.fromkeys([*tiny, *settings.student_names]))
 
 
 def measure(

@@ -10,7 +10,7 @@ from notebook_rules import ADDRESS
 
 from tarot_lite import colab, runs
 
-PARAMETERS = 'profile = "smoke"\nrun = None\nseed = None'
+PARAMETERS = 'profile = None\nrun = None\nseed = None'
 
 
 def write(path: Path, *cells: nbformat.NotebookNode) -> Path:

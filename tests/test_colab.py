@@ -95,10 +95,10 @@ def _requirements() -> list[str]:
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
-        (['profile = "smoke"'], "colab-t4"),  # nothing edited
-        (['profile = "cpu"'], "cpu"),  # edited
-        (['profile = "smoke"', '# Parameters\nprofile = "smoke"\n'], "smoke"),  # asked for
-        (['profile = "smoke"', "# Parameters\nseed = 3\n"], "colab-t4"),
+        (["profile = None"], "colab-t4"),  # nothing edited
+        (['profile = "smoke"'], "smoke"),  # edited
+        (["profile = None", '# Parameters\nprofile = "cpu"\n'], "cpu"),  # asked for
+        (["profile = None", "# Parameters\nseed = 3\n"], "colab-t4"),
     ],
 )
 def test_the_picked_profile_wins_over_what_nobody_edited(

@@ -167,7 +167,7 @@ def test_a_run_measures_a_server_and_does_not_train_it(
         return answers(*[next(code for line, code in replies.items() if line in text)] * request["n"])
 
     server.replies = [reply]
-    assert stages.probed(stage)[-1] == "served"
+    assert stage.settings.student_names == ["served"]  # and no tiny student beside it
     with stages.sandbox(stage) as sandbox:
         profile = stages.measure(stage, stages.student(stage, "served"), problems, sandbox, "served-probe", 2)
     assert profile.student == "served" and profile.rate("suite").estimate == 1.0

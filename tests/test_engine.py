@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -154,26 +153,6 @@ def test_a_cell_at_work_in_another_process_is_left_alone(
     assert out.startswith("done")
 
 
-def test_cells_of_another_version_are_kept_if_asked_and_labelled(
-    serial: tuple[Path, list[ablations.Cell]], tmp_path: Path
-) -> None:
-    parent, cells = tmp_path / "run", serial[1]
-    shutil.copytree(serial[0], parent)
-    done = parent / "cells" / cells[0].name / engine.STAGE / "done.json"
-    runs.write_json(done, runs.read_json(done) | {"origins": runs.read_json(done)["origins"] | {"code": "of another"}})
-    keeping = replace(SETTINGS, keep_other_cells=True)
-    assert [engine.state_of(cells[0], settings, parent) for settings in (SETTINGS, keeping)] == [
-        "to run",
-        "other version",
-    ]
-    assert (
-        engine.state_of(cells[0], replace(keeping, generations=3), parent) == "to run"
-    )  # another recipe is no version
-    with ThreadPoolExecutor(1) as executor:
-        outcomes = ablations.run_cells(cells[:2], keeping, parent, executor)
-    assert [outcome.status for outcome in outcomes] == ["other version", "kept"]
-
-
 class FullDisk(ThreadPoolExecutor):
     """An executor whose cells may write no file above 4 kB, as if the disk were full."""
 
@@ -200,7 +179,7 @@ def test_a_full_disk_fails_the_cell_and_leaves_nothing_that_looks_finished(small
     with FullDisk(1) as executor:
         [outcome] = ablations.run_cells([cell], SETTINGS, parent, executor, notebook=small_cell)
     assert outcome.status == "failed" and "File too large" in outcome.error, outcome
-    assert engine.state_of(cell, SETTINGS, parent) == "to run"
+    assert not engine.is_finished(cell, SETTINGS, parent)
 
 
 def finished_elsewhere(cell: ablations.Cell, *_: object) -> ablations.Outcome:

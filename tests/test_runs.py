@@ -279,7 +279,7 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(
 def test_the_same_kernel_may_start_its_stage_again(in_empty_folder: Path) -> None:
     begin()
     begin()
-    script = 'from tarot_lite import runs; runs._LOCK_WAIT = 0.2; runs.start("03_capability_estimation", {})'
+    script = 'from tarot_lite import runs; runs._LOCK_WAIT = 0.2; runs.start("03_capability_estimation", {"profile": "smoke"})'
     with child(script, in_empty_folder) as other:  # and it still holds the lock
         assert "is being written by process" in other.communicate()[1]
 

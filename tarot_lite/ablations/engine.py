@@ -18,7 +18,7 @@ from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.executors import open_executor
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 
-__all__ = ["STAGE", "Outcome", "require_finished", "run_cells", "state_of"]
+__all__ = ["STAGE", "Outcome", "is_finished", "require_finished", "run_cells"]
 
 STAGE = "04_curriculum_grpo"
 """The stage that a cell runs."""
@@ -35,8 +35,7 @@ class Outcome:
     cell
         Which.
     status
-        ``"done"``, ``"kept"`` (it had been finished before), ``"other version"`` (kept too, but other code or versions
-        made it) or ``"failed"``.
+        ``"done"``, ``"kept"`` (it had been finished before) or ``"failed"``.
     seconds
         Wall time of this call.
     error
@@ -116,15 +115,9 @@ def require_finished(outcomes: Sequence[Outcome]) -> None:
         raise RuntimeError(f"all {len(outcomes)} trainings failed; the first, {first.cell.name}:\n{first.error}")
 
 
-def state_of(cell: Cell, settings: Settings, parent: Path) -> str:
-    """``"finished"``, ``"other version"`` or ``"to run"``, as `run_cells` would find it; nothing is changed."""
-    own = _settings_of(cell, _overrides(settings, parent))
-    folder = parent / "cells" / cell.name
-    if runs.is_done(folder, STAGE, own):
-        return "finished"
-    if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, own):
-        return "other version"
-    return "to run"
+def is_finished(cell: Cell, settings: Settings, parent: Path) -> bool:
+    """Whether `run_cells` would keep it; nothing is changed."""
+    return runs.is_done(parent / "cells" / cell.name, STAGE, _settings_of(cell, _overrides(settings, parent)))
 
 
 def _overrides(settings: Settings, parent: Path) -> dict[str, Any]:
@@ -169,8 +162,6 @@ def _run_cell(cell: Cell, overrides: dict[str, Any], notebook: Path | None = Non
         settings = _settings_of(cell, overrides)
         if runs.is_done(folder, STAGE, settings):
             return Outcome(cell, "kept", 0.0)
-        if settings.keep_other_cells and runs.is_done_otherwise(folder, STAGE, settings):
-            return Outcome(cell, "other version", 0.0)
         output.parent.mkdir(parents=True, exist_ok=True)
         # papermill would overwrite the notebook of one at work; the kernel of a killed worker needs a while to notice
         runs.take_lock(output.parent, f"cell {cell.name}", wait=_LOCK_WAIT)

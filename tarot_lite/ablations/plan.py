@@ -12,7 +12,7 @@ import pandas as pd
 
 from tarot_lite import runs
 from tarot_lite.ablations.cells import Cell
-from tarot_lite.ablations.engine import STAGE, state_of
+from tarot_lite.ablations.engine import STAGE, is_finished
 from tarot_lite.settings import Settings
 
 __all__ = ["Plan", "plan"]
@@ -28,7 +28,7 @@ class Plan:
     Parameters
     ----------
     table
-        One row per cell: ``cell``, ``state`` (``"finished"``, ``"other version"`` or ``"to run"``), ``seconds``
+        One row per cell: ``cell``, ``state`` (``"finished"`` or ``"to run"``), ``seconds``
         (measured if finished, else estimated) and ``basis`` of that number.
     width
         Cells that run at the same time.
@@ -62,12 +62,10 @@ def plan(cells: Sequence[Cell], settings: Settings, parent: Path, width: int | N
     width
         Cells that run at the same time; None: ``settings.jobs``.
     """
-    states = {cell: state_of(cell, settings, parent) for cell in cells}
     measured: dict[Cell, float] = {}
     for cell in cells:
-        done = runs.read_json(parent / "cells" / cell.name / STAGE / "done.json") or {}
-        if states[cell] != "to run" and "seconds" in done:
-            measured[cell] = float(done["seconds"])
+        if is_finished(cell, settings, parent):
+            measured[cell] = float(runs.read_json(parent / "cells" / cell.name / STAGE / "done.json")["seconds"])
     rates = {cell: seconds / _steps(cell, settings) for cell, seconds in measured.items()}
     rows, left = [], []
     for cell in cells:
@@ -80,8 +78,9 @@ def plan(cells: Sequence[Cell], settings: Settings, parent: Path, width: int | N
             seconds, basis = median(rates.values()) * _steps(cell, settings), f"as {len(rates)} finished"
         else:
             seconds, basis = SECONDS_PER_STEP * _steps(cell, settings), f"guess, {SECONDS_PER_STEP} s per step"
-        rows.append({"cell": cell.name, "state": states[cell], "seconds": seconds, "basis": basis})
-        if states[cell] == "to run":
+        state = "finished" if cell in measured else "to run"
+        rows.append({"cell": cell.name, "state": state, "seconds": seconds, "basis": basis})
+        if cell not in measured:
             left.append(seconds)
     width = max(1, settings.jobs if width is None else width)
     return Plan(pd.DataFrame(rows), width, _wall_time(left, width))
