@@ -84,7 +84,7 @@ notebooks: $(ready) ## run the five notebooks in place with a fresh run of the s
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
 
 book: $(ready) ## the five chapters as the committed example ran them, and the API reference: build/book/html/index.html
-	rm -rf build/book && mkdir -p build/book/source
+	rm -rf build/book && mkdir -p build/book/source && ln -sfn ../reports build/reports
 	cp -r notebooks/book/. build/book/source
 	$(python) notebooks/book/chapters.py build/book/source
 	$(python) -m sphinx -q -W --keep-going -d build/book/doctrees build/book/source build/book/html

@@ -15,8 +15,7 @@ import nbformat
 from tarot_lite import colab
 
 ROOT = Path(__file__).parent.parent
-_PLACEHOLDER = re.compile(r"\n\n`OWNER` in an address stands for .*?(?=\n\n)", re.DOTALL)  # README's word on it
-ELSEWHERE = ("README.md", "CITATION.cff", "CONTRIBUTING.md")  # besides pyproject.toml and the notebooks
+ELSEWHERE = ("CITATION.cff", "CONTRIBUTING.md")  # besides pyproject.toml, the notebooks and README's badges
 
 
 def address() -> str:
@@ -32,24 +31,31 @@ def move(old: str, new: str) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         for site in ("github.com", "colab.research.google.com/github"):
             text = re.sub(rf"{re.escape(f'{site}/{before}')}(?![\w.-]*\w)", f"{site}/{after}", text)
-        if "/OWNER/" not in new:
-            text = _PLACEHOLDER.sub("", text)
         (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def renew(path: Path, repository: str) -> None:
     """Put badge and cell after the title of a notebook, in place of those that are there; nothing else changes."""
     notebook = nbformat.read(path, as_version=4)
-    wanted = [colab.badge(repository, f"notebooks/{path.name}"), colab.cell(repository)]
-    if [one.source for one in notebook.cells[1:3]] == wanted:
-        return
     there = {one.get("id"): one for one in notebook.cells}
     first = there.pop("colab-badge", None) or nbformat.v4.new_markdown_cell(id="colab-badge")
     second = there.pop("colab-setup", None) or nbformat.v4.new_code_cell(id="colab-setup", execution_count=1)
-    first.source, second.source = wanted
+    first.source, second.source = colab.badge(repository, f"notebooks/{path.name}"), colab.cell(repository)
     title, *others = there.values()
-    notebook.cells = [title, first, second, *others]
-    nbformat.write(notebook, path)
+    cells = [title, *([first] if first.source else []), second, *others]
+    if cells != nbformat.read(path, as_version=4).cells:
+        notebook.cells = cells
+        nbformat.write(notebook, path)
+
+
+def badges_of_readme(repository: str, notebooks: list[Path]) -> None:
+    """Put each chapter's badge at the end of its row."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in notebooks:
+        badge = colab.badge(repository, f"notebooks/{path.name}")
+        row = rf"^(\| \[{path.stem}\]\([^|]*\|[^|]*?) *(?:\[!\[.*?\]\(\S*\)\]\(\S*\) )?\|$"
+        text = re.sub(row, lambda found: f"{found[1]} {badge}".rstrip() + " |", text, flags=re.MULTILINE)  # noqa: B023
+    (ROOT / "README.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -61,8 +67,10 @@ def main() -> None:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
             parser.error(f"--repo is {repo!r}; give it as owner/name")
         move(address(), f"https://github.com/{repo}")
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    for path in notebooks:
         renew(path, address())
+    badges_of_readme(address(), notebooks)
     print(f"cells and badges are those of {address()}")
     if "/OWNER/" in address():
         print("OWNER stands for the account that will publish it; make colab REPO=owner/name writes yours")

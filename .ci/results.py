@@ -1,6 +1,6 @@
-"""Write the README's results from the tables of the committed reports: ``make results``.
+"""Write the results of README and book from the tables of the committed reports: ``make results``.
 
-What stands between the marks of the README is made here and nowhere else, so a sentence cannot outlive its number.  A
+What stands between the marks is made here and nowhere else, so a sentence cannot outlive its number.  A
 sentence whose claim has another verdict now is refused: then this file must say something else.
 """
 
@@ -14,17 +14,19 @@ from typing import Any
 
 import pandas as pd
 
+from tarot_lite.curriculum import get_policy
+
 ROOT = Path(__file__).parent.parent
+RESULTS, SCALE = "notebooks/book/results.md", "notebooks/book/scale.md"
+RUNS = {"example": "profile `cpu`", "study": "larger study", "adaptive": "second world"}
+AGREES = {"holds": "yes", "refuted": "no", "undecided": "undecided"}
 BEGIN, END = "<!-- results: made by `make results` -->", "<!-- end of results -->"
 COUNTS = dict(enumerate("no one two three four five six seven eight".split()))
 SCHEDULES = {"uni": "easy-to-hard (`uni`)", "var_asce_rev": "hard-first (`var_asce_rev`)", "flat": "all tiers (`flat`)"}
 
 
-def written(root: Path = ROOT) -> str:
-    """The README with results and the row of profile `cpu` as the tables of the reports have them."""
-    text = (root / "README.md").read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
+def written(root: Path = ROOT) -> dict[str, str]:
+    """Text of each page with the results, and the rows of profiles, as the tables of the reports have them."""
     reports = root / "reports"
     parts = "\n\n".join((_seeds(root), _example(reports), _adaptive(reports), _study(reports), _law(reports))).split(
         "\n\n"
@@ -33,15 +35,80 @@ def written(root: Path = ROOT) -> str:
         part if part.startswith("![") else fill(part, 150, break_long_words=False, break_on_hyphens=False)
         for part in parts
     )
-    text = f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
-    adaptive = f" for {_size(reports / 'adaptive/05_ablations')}; its eight curricula take about an hour (planned)"
+    more = f" for {_size(reports / 'adaptive/05_ablations')}"
     rows = {
         "cpu": _profile_row(reports / "example", ", and some minutes for a new environment", "all five stages: {}"),
         "cpu-adaptive": _profile_row(
-            reports / "adaptive", adaptive, "whether a curriculum that adapts needs no choice, in the second world"
+            reports / "adaptive", more, "whether a curriculum that adapts needs no choice, in the second world"
         ),
     }
-    return re.sub(r"^\| `(cpu|cpu-adaptive)` \|.*$", lambda found: rows[found[1]], text, flags=re.MULTILINE)
+    scale = (root / SCALE).read_text(encoding="utf-8")
+    return {
+        "README.md": _between(root / "README.md", _claims(reports)),
+        RESULTS: _between(root / RESULTS, results),
+        SCALE: re.sub(r"^\| `(cpu|cpu-adaptive)` \|.*$", lambda found: rows[found[1]], scale, flags=re.MULTILINE),
+    }
+
+
+def _between(path: Path, made: str) -> str:
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    return f"{before}{BEGIN}\n\n{made}\n\n{END}{rest.split(END)[1]}"
+
+
+def _claims(reports: Path) -> str:
+    """The paper's claims and ours beside what the reports say, as a table."""
+    laws = {run: _table(reports, run, "law").query("measure == 'suite'").sort_values("capability") for run in RUNS}
+    ends = {run: (law.iloc[0], law.iloc[-1]) for run, law in laws.items()}
+    seeds = {run: COUNTS[int(_table(reports, run, "gains")["seeds"].min())] for run in RUNS}
+    told = {run: f"{COUNTS[len(law)]} students, {seeds[run]} seeds" for run, law in laws.items()}
+    lines = ["| claim | measured here | agrees? |", "|---|---|---|"]
+    for at, who in ((-1, "The most capable student gains more from hard-first than from easy-to-hard"),
+                    (0, "The least capable one gains more from easy-to-hard")):  # fmt: skip
+        for run in RUNS:
+            found = ends[run][at]
+            agrees = _verdict(found.low, found.high, 1 if at else -1)
+            lines.append(
+                f"| {who} | hard-first − easy-to-hard {_points(found)} ({RUNS[run]}: {told[run]}) | {agrees} |"
+            )
+            who = ""
+    study = json.loads((reports / "study/05_ablations/claims.json").read_text())
+    by_name = {row["claim"]: row for row in study}
+    law = by_name["The more capable a student, the more it prefers hard-first to easy-to-hard, whole suite"]
+    lines.append(
+        f"| The more capable, the more hard-first is preferred | rank correlation {law['number']}, "
+        f"{law['evidence'].partition(', ')[2]} ({RUNS['study']}: {told['study']}) | {AGREES[law['verdict']]} |"
+    )
+    flat = _table(reports, "study", "contrasts").set_index("label").loc["top: var_asce_rev − flat"]
+    lines.append(
+        f"| The best curriculum beats rewarding all tiers throughout | hard-first − all tiers {_points(flat)} for the most "
+        f"capable student ({RUNS['study']}: {told['study']}) | {_verdict(flat.low, flat.high)} |"
+    )
+    who = "*Ours*: a rule that adapts within each group needs no choice"
+    for run in ("example", "adaptive"):
+        worst = _table(reports, run, "regret").query("student == 'worst' and measure == 'suite'").set_index("policy")
+        adapts = [name for name in worst.index if get_policy(name).direction == "adaptive"]
+        fixed, best = (worst.loc[names]["regret"].idxmin() for names in (worst.index.difference(adapts), adapts))
+        lines.append(
+            f"| {who} | lost where it served worst: `{best}` {_points(worst.loc[best])}, the best fixed one, "
+            f"{_name(fixed)}, {_points(worst.loc[fixed])} ({RUNS[run]}: {told[run]}) | {_no_worse(worst, best, fixed)} |"
+        )
+        who = ""
+    return "\n".join(lines)
+
+
+def _table(reports: Path, run: str, name: str) -> pd.DataFrame:
+    return pd.read_csv(reports / run / "05_ablations" / f"{name}.csv", keep_default_na=name != "heldout")
+
+
+def _verdict(low: float, high: float, sign: int = 1) -> str:
+    low, high = sorted((sign * low, sign * high))
+    return "yes" if low > 0 else "no" if high < 0 else "undecided"
+
+
+def _no_worse(worst: pd.DataFrame, best: str, fixed: str) -> str:
+    """Of two regrets: one is smaller for certain, or their intervals overlap."""
+    ours, theirs = worst.loc[best], worst.loc[fixed]
+    return "yes" if ours.high < theirs.low else "no" if ours.low > theirs.high else "undecided"
 
 
 def _seeds(root: Path) -> str:
@@ -53,7 +120,7 @@ def _seeds(root: Path) -> str:
 **What repeats, and why one seed is not evidence.** On a CPU that is an x86-64 with AVX2 a run repeats byte for byte, on other
 machines and on a GPU within the spread between seeds. Two trainings that differ in their seed alone end some points apart, and
 an interval over the problems of one seed does not know
-it: of [{simulated["studies"].min():,} simulated studies](benchmarks/results/seeds.csv) of two equal curricula it calls them
+it: of {simulated["studies"].min():,} simulated studies (`benchmarks/results/seeds.csv`) of two equal curricula it calls them
 different in {missed[1]}. The intervals below take the seed as the unit ({missed[3]}
 with three seeds, {missed[5]} with five), and nothing is said to hold of a curriculum with fewer than three."""
 
@@ -64,10 +131,9 @@ def _example(reports: Path) -> str:
     seeds = int(gains["seeds"].min())
     lines = [
         "![Share of sampled programs that pass every tier while each student trains, one line per curriculum]"
-        "(reports/example/05_ablations/figures/curves.png)",
+        "(../../reports/example/05_ablations/figures/curves.png)",
         "",
-        "*The committed run of the `cpu` profile ([front page](reports/example/index.html), [tables](reports/example/)): "
-        f"{_size(tables)}.",
+        f"*The committed run of the `cpu` profile (`reports/example`): {_size(tables)}.",
     ]
     if seeds < 3:
         lines.append("It decides nothing about curricula; what training does to the student that it trains it shows:")
@@ -114,9 +180,9 @@ def _adaptive(reports: Path) -> str:
         "Points lost by every curriculum against the best fixed one, for the student that it served worst and for each"
     )
     return f"""\
-![{alt}](reports/adaptive/05_ablations/figures/regret.png)
+![{alt}](../../reports/adaptive/05_ablations/figures/regret.png)
 
-*The second world, whose tiers are not nested ([front page](reports/adaptive/index.html)): {_size(tables)}. {_regret(tables)}
+*The second world, whose tiers are not nested (`reports/adaptive`): {_size(tables)}. {_regret(tables)}
 So adapting within the group does not serve everybody: `frontier` pays for the hardest tier that tells a group's programs
 apart, and here that tier does not ask for what the others ask. Hard-first − easy-to-hard: {contrasts}.*"""
 
@@ -138,9 +204,9 @@ def _study(reports: Path) -> str:
         raise SystemExit("reports/study: the sentence about edge_only does not hold any more; write another")
     alt = "Contrast between hard-first and easy-to-hard against capability before training, whole suite and mean of the tiers"
     return f"""\
-![{alt}](reports/study/05_ablations/figures/law.png)
+![{alt}](../../reports/study/05_ablations/figures/law.png)
 
-*The larger study ([front page](reports/study/index.html)): {_size(tables)}. The more capable the student, the more it gained
+*The larger study (`reports/study`): {_size(tables)}. The more capable the student, the more it gained
 from hard-first over easy-to-hard
 (rank correlation {rho["number"]}, {rho["evidence"].partition(", ")[2]}; the most capable one {_points(rows["suite", "top"])}
 points of the whole suite). That the weak student gains from
@@ -162,7 +228,7 @@ def _law(reports: Path) -> str:
     ends = heldout[(heldout["variant"] == "beta=0.0") & (heldout["measure"] == "basic")]
     change = (ends["after"] - ends["before"]).groupby([ends[name] for name in ("student", "policy", "seed")]).mean()
     return f"""\
-*A look at two further settings ([report](reports/law/index.html)): {_size(tables)}, so nothing is decided. In the mean of the
+*A look at two further settings (`reports/law`): {_size(tables)}, so nothing is decided. In the mean of the
 tiers hard-first − easy-to-hard was {_points(rows["weak, grpo_steps=240: mean of the tiers"])}
 for the weak student with a schedule three times as long, and {_points(rows["weak, own settings: mean of the tiers"])} with
 the run's own settings, which the five seeds of the study did not confirm. In the whole
@@ -213,4 +279,5 @@ def _points(row: Any, sign: int = 1) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(written(), encoding="utf-8")
+    for name, text in written().items():
+        (ROOT / name).write_text(text, encoding="utf-8")

@@ -28,6 +28,7 @@ examples:
   python -m tarot_lite run --stage 3 4 -p policy var_asce_rev -p seed 7 --run hard-first
   python -m tarot_lite ablations --profile cpu-full --dry-run    cells of the whole study, and how long they would take
   python -m tarot_lite verify reports/example                 run it again in a scratch folder, compare every table
+  python -m tarot_lite import mine.json --out problems.jsonl    your own problems, with tiers
   python -m tarot_lite parameters                             everything that -p takes
 
 A run that was stopped goes on where it was: give the same command again.
@@ -80,6 +81,17 @@ def _parser() -> argparse.ArgumentParser:
         "--notebooks", metavar="FOLDER", type=Path, help="folder of the notebooks (default: the package's)"
     )
 
+    imported = commands.add_parser(
+        "import",
+        help="your own problems, or a published set: tiers for what has none, then what problems_data takes",
+        description="Reads JSON lines, a JSON array (.gz too), parquet or a data set of the Hub, in the "
+        "form of TAROT, PrimeIntellect, APPS, TACO, CodeContests, LeetCodeDataset, KodCode, MBPP, HumanEval, LiveCodeBench, or "
+        "plain rows: statement, solution, tests of input and output.  A killed import goes on.",
+    )
+    imported.add_argument("source", help="file, or name of a data set of the Hub")
+    imported.add_argument("--out", type=Path, default=Path("problems.jsonl"), help="default: problems.jsonl")
+    imported.add_argument("--limit", type=int, help="at most so many rows")
+
     commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
     return parser
 
@@ -123,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from tarot_lite.report import build
 
             print(f"report: {build(options.folder)}")
+        elif options.command == "import":
+            _import(options)
         elif options.command == "verify":
             return _verify(options)
         elif options.command == "ablations":
@@ -157,6 +171,18 @@ def _ablations(options: argparse.Namespace) -> int:
         return 0
     options.stage = ["1", "3", "5"]
     return _run(options, parameters)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from tarot_lite.sandbox import Sandbox
+    from tarot_lite.suites import importing, splits
+
+    with Sandbox() as sandbox:
+        found = importing.import_problems(options.source, options.out, sandbox, options.limit)
+    for line in found.lines():
+        _say(line)
+    sizes = splits.sized(len(splits.usable(str(options.out))[0]))
+    _say(f"a run on {options.out}: make reproduce PROFILE=smollm2-cpu ARGS='-p problems_data {options.out} {sizes}'")
 
 
 def _verify(options: argparse.Namespace) -> int:

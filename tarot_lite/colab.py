@@ -67,13 +67,15 @@ def cell(repository: str, version: str = __version__) -> str:
 
 
 def badge(repository: str, notebook: str) -> str:
-    """Markdown of the badge that opens a notebook of the repository in Colab.
+    """Markdown of the badge that opens a notebook of the repository in Colab; empty as long as OWNER stands in the address.
 
     Examples
     --------
     >>> badge("https://github.com/owner/name", "notebooks/a.ipynb").endswith("/owner/name/blob/main/notebooks/a.ipynb)")
     True
     """
+    if "/OWNER/" in repository:
+        return ""
     place = repository.removeprefix("https://")
     picture = "https://colab.research.google.com/assets/colab-badge.svg"
     return f"[![Open in Colab]({picture})](https://colab.research.google.com/{place.replace('.com', '', 1)}/blob/main/{notebook})"

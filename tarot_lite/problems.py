@@ -92,7 +92,8 @@ class Tier(StrEnum):
 class Form(StrEnum):
     """How a candidate's code becomes a program.
 
-    ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, each test's input is a
+    ``stdin_stdout`` -- it is one already; ``function`` -- it defines `Problem.entry_point`, a function or LeetCode's
+    ``Solution().method``, each test's input is a
     literal list of arguments and its output the result as a literal (see `tarot_lite.literals`); ``scaffold`` -- it is
     the body of a function and `Problem.scaffold` makes the program; ``assertion`` -- each test's input is Python source
     that runs in the candidate's namespace and raises if it is wrong, and its output is `HELD`.
@@ -186,10 +187,16 @@ class Problem:
             raise ProblemError(
                 f"{where}: form 'scaffold' needs a scaffold that holds {BODY} once, got {self.scaffold!r}"
             )
-        if self.form is Form.FUNCTION and not (self.entry_point or "").isidentifier():
+        if self.form is Form.FUNCTION and not self.entry_name.isidentifier():
             raise ProblemError(
-                f"{where}: form 'function' needs entry_point, the function's name, got {self.entry_point!r}"
+                f"{where}: form 'function' needs entry_point, the function's name or Solution().method, got "
+                f"{self.entry_point!r}"
             )
+
+    @property
+    def entry_name(self) -> str:
+        """Name of the function or method that the tests call; empty if the form has none."""
+        return (self.entry_point or "").removeprefix(_METHOD)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -206,7 +213,8 @@ class Problem:
         if self.form is Form.FUNCTION:
             *_, start = [0, *(match.end() for match in _FUTURE.finditer(code))]
             after = _AFTER.replace("__entry_point__", self.entry_point or "")
-            return f"{code[:start]}{_BEFORE}{code[start:]}\n{after}"
+            before = _BEFORE + (_LEETCODE if (self.entry_point or "").startswith(_METHOD) else "")
+            return f"{code[:start]}{before}{code[start:]}\n{after}"
         if self.form is Form.ASSERTION:
             return f"_candidate = {code!r}\n{_ASSERT}"
         return code
@@ -225,6 +233,11 @@ class Problem:
 # not run, and what it prints is not its answer.  Arguments come on stdin.  A program may have functions named like
 # builtins, so these are taken from a module; to load `ast` would make every fork slower.
 _BEFORE = 'import io as _tarot_io, sys as _tarot_sys; __name__ = "builtins"; _tarot_sys.stdout = _tarot_io.StringIO()\n'
+_METHOD = "Solution()."
+_LEETCODE = (  # what LeetCode has imported before such a class is read
+    "import bisect, collections, functools, heapq, itertools, math, string; from typing import *; "
+    "from bisect import *; from collections import *; from functools import *; from heapq import *; from itertools import *\n"
+)
 _FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
 _AFTER = f"""
 if True:

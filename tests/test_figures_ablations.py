@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from tarot_lite import ablations
+from tarot_lite import ablations, toyworld
 from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.figures import ablations as figures
+from tarot_lite.problems import Tier
 
 MEASURES = ("basic", "intermediate", "complex", "edge", "suite")
 
@@ -136,3 +137,18 @@ def test_law_speed_and_length_are_drawn_for_any_number_of_students() -> None:
     )
     marks = [line for line in figures.code_length(lengths).axes[0].lines if line.get_marker() in "so"]
     assert sorted(x for line in marks for x in line.get_xdata()) == [74, 75, 76, 77]
+
+
+def test_the_picture_of_the_idea_shows_the_tests_the_phases_and_each_seed() -> None:
+    [problem] = toyworld.problems("probe", 1, seed=0)
+    _, histories = study(("weak", "strong"), ("frontier", "flat", "uni", "var_asce_rev"))
+    tests, pays, learns = figures.idea(problem, histories, "strong").axes
+    assert [text.get_text() for text in tests.texts][1::3] == [tier.value for tier in Tier]
+    assert [text.get_text() for text in pays.get_yticklabels()] == ["easy to hard", "hard first"]
+    starts = [round(bar.get_paths()[0].vertices[:, 0].min()) for bar in pays.collections]
+    assert sorted(starts) == sorted(2 * [0, *[20] * 2, *[40] * 3, *[60] * 4])  # a bar for each tier of each phase
+    assert len(learns.lines) == 2 * (2 + 1)  # a thin line per seed and their mean
+    none_has_a_direction = histories[histories["policy"] == "flat"]
+    assert (
+        len(figures.idea(problem.with_tests(problem.tests[:1]), none_has_a_direction, "weak").axes[1].collections) == 4
+    )

@@ -100,7 +100,7 @@ def test_nbval_fails_on(kind: str, tmp_path: Path) -> None:
     [
         ("raising cell", ZOO["raising cell"], "RuntimeError: broken"),
         ("sys.exit(0)", ZOO["sys.exit(0)"], "01_tiered_suites"),
-        ("dead kernel", code("import os\nos._exit(0)"), "the kernel died in cell 7"),
+        ("dead kernel", code("import os\nos._exit(0)"), "the kernel died in cell 6"),
         ("forgets to finish", code("1"), "ended without finishing its stage"),
     ],
 )

@@ -1,8 +1,6 @@
 """The chapters of the book: ``python chapters.py FOLDER`` writes them for Sphinx, whose configuration reads them by `read`.
 
-A notebook is stored with the outputs of the profile `smoke`, which takes seconds and shows that everything runs.  The book
-shows it as the committed example ran it, with a profile in which students learn; where its code has changed since,
-as it is stored.
+The book shows a notebook as the committed example ran it; where its code has changed since, as it is stored.
 """
 
 from __future__ import annotations
@@ -47,17 +45,17 @@ def chapter(stored: Path, executed: Path, profile: str) -> nbformat.NotebookNode
         Of that run.
     """
     notebook = nbformat.read(stored, as_version=4)
-    outputs, shown = {}, "smoke"
+    outputs, line = {}, "*The outputs are those that are stored with the notebook.*"
     if executed.is_file():
         ran = nbformat.read(executed, as_version=4)
         ran.cells = [cell for cell in ran.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
         if _sources(ran) == _sources(notebook):
-            outputs, shown = {cell.id: cell.get("outputs") for cell in ran.cells}, profile
+            outputs = {cell.id: cell.get("outputs") for cell in ran.cells}
+            line = f"*What you see here is a run of the profile `{profile}`.*"
     for cell in notebook.cells:
         if outputs.get(cell.id) is not None and cell.id not in _ADDRESSED:
             cell.outputs = outputs[cell.id]
-    line = f"*What you see here is a run of the profile `{shown}`. Without changes the notebook runs as `smoke`.*"
-    notebook.cells.insert(2, nbformat.v4.new_markdown_cell(line, id="shown"))
+    notebook.cells.insert(1 + (notebook.cells[1].get("id") == "colab-badge"), nbformat.v4.new_markdown_cell(line, id="shown"))
     return notebook
 
 
@@ -73,7 +71,8 @@ def main(folder: Path, run: Path = _ROOT / "reports/example") -> None:
     for path in sorted((_ROOT / "notebooks").glob("0*.ipynb")):
         notebook = chapter(path, run / path.stem / "notebook.ipynb", profile)
         nbformat.write(notebook, folder / path.name)
-        print(f"{path.stem}: {notebook.cells[2].source.split('`')[1]}")
+        [shown] = [cell for cell in notebook.cells if cell.get("id") == "shown"]
+        print(f"{path.stem}: {shown.source.strip('*')}")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.figures.style import STUDENT_COLOURS, TIER_COLOURS, new_figure, note
-from tarot_lite.problems import Tier
+from tarot_lite.problems import Problem, Tier
 
 __all__ = [
     "code_length",
     "contrast_by_capability",
     "forest",
     "gain_forest",
+    "idea",
     "learning_speed",
     "regret",
     "signal_map",
@@ -170,6 +171,63 @@ def regret(table: pd.DataFrame) -> Figure:
         "held-out pass@1, against the best curriculum that does not adapt, chosen in hindsight; 95 % intervals over seeds",
     )
     return figure
+
+
+def idea(problem: Problem, histories: pd.DataFrame, student: str) -> Figure:
+    """The whole method in one picture: a problem's four tests, which of them pay when, and what the student learns.
+
+    Parameters
+    ----------
+    problem
+        With tests in its tiers.
+    histories
+        As `ablations.collect_histories` returns; its first two curricula with a direction are shown.
+    student
+        Whose.
+    """
+    rows = histories[histories["student"] == student]
+    trained = list(dict.fromkeys(rows["policy"]))
+    policies = ([name for name in trained if "hard" in get_policy(name).direction] or trained)[:2]
+    figure, (tests, pays, learns) = new_figure(6.4, 6.6, nrows=3, height_ratios=[1.2, 0.4 + 0.45 * len(policies), 1.7])
+    tests.set(xlim=(0, 1), ylim=(3.6, -1.7))
+    tests.set_title("1 · A problem has tests in four tiers", loc="left")
+    tests.text(0.0, -1, f"“{_one_line(problem.statement.lstrip('# '), 80)}”", style="italic")
+    tests.axis("off")
+    for place, tier in enumerate(problem.tiers):
+        test = next(test for test in problem.tests if test.tier is tier)
+        tests.text(0.0, place, tier.value, color=TIER_COLOURS[tier], weight="bold")
+        for column, text in ((0.22, _one_line(test.input)), (0.66, f"→ {_one_line(test.output)}")):
+            tests.text(column, place, text, family="monospace", size=8)
+    pays.set(xlim=(0, 100), xlabel="training done (%)", ylim=(4.6 * len(policies) - 0.4, -0.2))
+    pays.set_title("2 · A curriculum says which tiers pay, and when", loc="left")
+    for at, name in enumerate(policies):
+        policy = get_policy(name)
+        for phase, end in zip(policy.phases, [*(phase.start for phase in policy.phases[1:]), 1.0], strict=True):
+            for tier in phase.tiers:
+                span = (100 * phase.start, 100 * (end - phase.start))
+                pays.broken_barh([span], (4.6 * at + tier.rank, 0.9), color=TIER_COLOURS[tier])
+    pays.set_yticks([4.6 * at + 2 for at, _ in enumerate(policies)], [get_policy(name).direction for name in policies])
+    pays.tick_params(axis="y", length=0)
+    learns.set_title(f"3 · The {student} student learns from it", loc="left")
+    learns.set(xlabel="GRPO step", ylabel="passes all four tiers (%)")
+    for name in policies:
+        smooth = 100 * _smooth_by_seed(rows[rows["policy"] == name], "suite")
+        policy = get_policy(name)
+        learns.plot(smooth, color=policy.colour, linewidth=0.7, alpha=0.5)  # a thin line per seed
+        mean = smooth.mean(axis=1)
+        learns.plot(mean, color=policy.colour, linewidth=2.2)
+        learns.annotate(
+            policy.direction, (mean.index[-1], mean.iloc[-1]), (4, 0), textcoords="offset points", va="center"
+        )
+    learns.set_ylim(0, None)
+    learns.margins(x=0.12)
+    return figure
+
+
+def _one_line(text: str, longest: int = 26) -> str:
+    """A text's first lines, divided by bars, cut where they are too long."""
+    shown = " | ".join(line or "(empty)" for line in text.rstrip("\n").split("\n"))
+    return shown if len(shown) <= longest else f"{shown[: longest - 2]} …"
 
 
 def suite_curves(histories: pd.DataFrame) -> Figure:

@@ -212,10 +212,15 @@ class Student:
         cache.batch_repeat_interleave(copies)
         return cache
 
+    @property
+    def can_chat(self) -> bool:
+        """Whether its tokenizer has a chat template; a base model's has none."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
     def _checked(self, style: str) -> str:
         if style not in prompting.STYLES:
             raise StudentError(f"student {self.name!r}: style is {style!r}; give one of {', '.join(prompting.STYLES)}")
-        if style == "chat" and not getattr(self.tokenizer, "chat_template", None):
+        if style == "chat" and not self.can_chat:
             raise StudentError(
                 f"student {self.name!r}: its tokenizer has no chat template; take an instruction-tuned model or "
                 "style='fewshot'"

@@ -185,7 +185,7 @@ class Stubs:
         answers = Counter(test.output.strip() for test in problem.tests if 0 < len(test.output) <= 200)
         stubs = [_constant_program(problem, answer) for answer, _ in answers.most_common(self.count)]
         if problem.form is Form.FUNCTION:
-            stubs.append(f"def {problem.entry_point}(*arguments):\n    return arguments[0]")
+            stubs.append(_function(problem, "arguments[0]"))
         elif problem.form is Form.STDIN_STDOUT:
             stubs.append("print(input())")
         return [Candidate(f"stub {at}", "stub", code, derived=True) for at, code in enumerate(stubs, start=1) if code]
@@ -199,9 +199,16 @@ def _constant_program(problem: Problem, answer: str) -> str | None:
     except (SyntaxError, ValueError):
         return None
     if problem.form is Form.FUNCTION:
-        return f"def {problem.entry_point}(*arguments):\n    return {answer}"
+        return _function(problem, answer)
     lines = answer.split("\n")
     return f"return {lines[0]}" if len(set(lines)) == 1 else None
+
+
+def _function(problem: Problem, result: str) -> str:
+    """A function or method that returns `result` whatever it is given."""
+    if problem.entry_name == problem.entry_point:
+        return f"def {problem.entry_name}(*arguments):\n    return {result}"
+    return f"class Solution:\n    def {problem.entry_name}(self, *arguments):\n        return {result}"
 
 
 def parse_code(code: str, form: Form) -> ast.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import threading
+import warnings
 
 __all__ = ["PARSING", "expression", "module"]
 
@@ -28,7 +29,8 @@ def module(source: str) -> ast.Module:
     >>> [type(statement).__name__ for statement in module("x = 1; f(x)").body]
     ['Assign', 'Expr']
     """
-    with PARSING:
+    with PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what somebody else wrote, such as "\\d" in a text
         return ast.parse(source)
 
 

@@ -17,6 +17,7 @@ from tarot_lite import suites, toyworld
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row, write_problems
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import Given, Mutants, Mutation, Programs, Stubs, sources
+from tarot_lite.suites.forms import from_any_row
 
 TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
 GOOD = Problem("good", "Add n numbers.", TESTS, "input()\nprint(sum(map(int, input().split())))")
@@ -162,12 +163,14 @@ def test_a_slow_reference_keeps_its_given_tests_unmeasured(sandbox: Sandbox) -> 
 
 
 def test_function_problems_get_suites(sandbox: Sandbox) -> None:
-    problem = sources.function_problem(
-        "f",
-        "def top(xs, k):\n    '''The k largest.\n    >>> top([1, 5, 3], 2)\n    [5, 3]\n    '''\n",
-        "def top(xs, k):\n    return sorted(xs, reverse=True)[:k]",
-        "top",
-        tests="def check(candidate):\n    assert candidate([4, 4, 1], 1) == [4]\n    assert candidate([], 0) == []\n",
+    problem = from_any_row(
+        {
+            "task_id": "f",
+            "prompt": "def top(xs, k):\n    '''The k largest.\n    >>> top([1, 5, 3], 2)\n    [5, 3]\n    '''\n",
+            "canonical_solution": "    return sorted(xs, reverse=True)[:k]",
+            "entry_point": "top",
+            "test": "def check(candidate):\n    assert candidate([4, 4, 1], 1) == [4]\n    assert candidate([], 0) == []\n",
+        }
     )
     assert problem.form is Form.FUNCTION
     report = build([problem], sandbox)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tarot_lite.problems import Problem, ProblemError, TestCase, Tier, from_row, read_problems, to_row
+from tarot_lite.problems import Problem, TestCase, Tier, from_row, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import SuiteReport, build, io, sources
+from tarot_lite.suites.forms import from_any_row
 
 GOOD = Problem(
     "good/1",
@@ -72,56 +70,6 @@ def test_the_card_has_the_hubs_header_and_the_numbers(tmp_path: Path, sandbox: S
     assert "nan" not in body.lower().replace("deterministic", "")
 
 
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        ({"task_id": "a", "canonical_solution": "x"}, "field 'prompt'"),
-        ({"task_id": "a", "test_list": ["assert g(1) == 2"], "code": "def f(x): return x"}, "the tests call g"),
-        ({}, "no fields"),
-    ],
-)
-def test_rows_of_other_forms_are_refused_by_name(row: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        sources.from_any_row(row, "here")
-
-
-HUMANEVAL = {
-    "task_id": "X/1",
-    "prompt": "def f(x):\n",
-    "canonical_solution": "    return x + 1\n",
-    "entry_point": "f",
-    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
-    "base_input": [[1], [2]],
-}
-MBPP = {"task_id": 2, "text": "Add one.", "code": "def f(x):\n    return x + 1\n", "test_list": ["assert f(1) == 2"]}
-JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()) | st.just({"a": 1})
-
-
-@given(st.data())
-def test_one_wrong_value_in_a_row_of_any_form_is_told_or_does_no_harm(data: st.DataObject) -> None:
-    row = dict(data.draw(st.sampled_from([HUMANEVAL, MBPP])))
-    row[data.draw(st.sampled_from(sorted(row)))] = data.draw(JUNK)
-    with contextlib.suppress(ProblemError):
-        to_row(sources.from_any_row(row, "file.jsonl, line 3"))
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        (HUMANEVAL | {"canonical_solution": None}, "line 3: field 'canonical_solution' is None; expected text"),
-        (
-            HUMANEVAL | {"base_input": [1]},
-            r"line 3: field 'base_input' is \[1\]; expected a list of lists of arguments",
-        ),
-        (MBPP | {"test_list": None}, "line 3: field 'test_list' is None; expected a list of texts"),
-        (MBPP | {"test_list": "assert f(1) == 2"}, "expected a list of texts"),
-    ],
-)
-def test_a_wrong_value_of_these_forms_is_named(row: dict[str, object], words: str) -> None:
-    with pytest.raises(ProblemError, match=words):
-        sources.from_any_row(row, "file.jsonl, line 3")
-
-
 def test_mbpp_rows_find_their_function() -> None:
     row = {
         "task_id": 3,
@@ -129,7 +77,7 @@ def test_mbpp_rows_find_their_function() -> None:
         "code": "def helper(x):\n    return x\ndef largest(xs):\n    return max(helper(xs))",
         "test_list": ["assert largest([1, 3]) == 3", "assert set(largest([9])) == 9"],
     }
-    problem = sources.from_any_row(row)
+    problem = from_any_row(row)
     assert problem.entry_point == "largest"
     assert [(test.input, test.output) for test in problem.tests] == [("[[1, 3]]", "3"), ("[[9]]", "")]
 
