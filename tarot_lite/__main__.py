@@ -118,13 +118,7 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code.
-
-    Parameters
-    ----------
-    arguments
-        Words of the command; None: those that the process was started with.
-    """
+    """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     if arguments is None:  # we are the process, not a function of somebody's
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is shut down, too

@@ -39,11 +39,6 @@ class StageFailed(RuntimeError):
 def stage_names(wanted: Sequence[str] = ()) -> list[str]:
     """Stages by number or by name, in order; none wanted means all.
 
-    Raises
-    ------
-    ValueError
-        If there is no such stage.
-
     Examples
     --------
     >>> stage_names(["3", "01_tiered_suites"])
@@ -209,13 +204,7 @@ def _forget_places(output: Path, source: Path) -> None:
 
 
 def to_html(notebook: Path) -> Path:
-    """Write ``<notebook>.html`` beside an executed notebook: one page with its figures inside, that needs no network.
-
-    Raises
-    ------
-    StageFailed
-        If nbconvert cannot make the page; its own words are in the message.
-    """
+    """Write ``<notebook>.html`` beside an executed notebook: one page with its figures inside, that needs no network."""
     import jinja2
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter

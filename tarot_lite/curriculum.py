@@ -220,11 +220,6 @@ class Policy:
 
         The prices of a rule are scaled to a sum of 1, so that no rule is worth more beside the reward for the format.
 
-        Raises
-        ------
-        ValueError
-            If the rule gives a price that is no number from 0.
-
         Examples
         --------
         >>> both = [{Tier.BASIC: [True], Tier.EDGE: [True]}, {Tier.BASIC: [False], Tier.EDGE: [False]}]

@@ -25,16 +25,6 @@ class EndpointError(RuntimeError):
 def split_address(source: str) -> tuple[str, str] | None:
     """Base URL and the server's name for the model, of an address such as ``http://localhost:8000/v1#org/model``.
 
-    Returns
-    -------
-    tuple or None
-        None if `source` is no address of a server, but a model of the Hub, a folder or the like.
-
-    Raises
-    ------
-    ValueError
-        If the address names no model.
-
     Examples
     --------
     >>> split_address("http://localhost:8000/v1#Qwen/Qwen2.5-Coder-1.5B-Instruct")
@@ -52,13 +42,7 @@ def split_address(source: str) -> tuple[str, str] | None:
 
 
 def connect(base_url: str | None, api_key: str | None, retries: int, timeout: float) -> openai.OpenAI:
-    """A client; what is None comes from its own environment variables, ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``.
-
-    Raises
-    ------
-    EndpointError
-        If the package openai is missing, or there is no key.
-    """
+    """A client; what is None comes from its own environment variables, ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``."""
     try:
         import openai
     except ImportError:

@@ -68,12 +68,6 @@ def hold(threads: int, pretrained: bool) -> None:
 def arithmetic(threads: int, pretrained: bool, versions: Mapping[str, str], gpu: bool) -> dict[str, Any]:
     """What the numbers of this process depend on, and whether they are exact.
 
-    Returns
-    -------
-    dict
-        ``asked``: instruction set; ``in_force``: the one that torch uses, or would use; ``variables``, ``threads``,
-        ``exact``, and ``why_not``: a reason each.
-
     Examples
     --------
     >>> arithmetic(threads=2, pretrained=False, versions={}, gpu=False)["exact"]

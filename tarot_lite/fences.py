@@ -40,19 +40,6 @@ class Fence:
 def fences(text: str, unclosed: bool = False) -> list[Fence]:
     r"""Read the fenced blocks of a text, in order.
 
-    Parameters
-    ----------
-    text
-        Markdown.  Line ends of any kind become line feeds.
-    unclosed
-        Whether a fence counts that never ends: it then holds the rest of the text.
-
-    Returns
-    -------
-    list of Fence
-        Where a Python or untagged fence ends by Markdown's rules but is no program yet, and is one up to a later
-        mark, it ends there.
-
     Examples
     --------
     >>> fences("1. Run\n\n   ~~~py\n   print(1)\n   ~~~\n")

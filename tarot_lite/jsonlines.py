@@ -79,13 +79,7 @@ def read(path: str | Path, error: type[Exception] = JsonLinesError) -> Iterator[
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """Rows of a journal, none if there is no file; a last line that is cut short is left out.
-
-    Raises
-    ------
-    JsonLinesError
-        If any other line is no object.  The file is never changed.
-    """
+    """Rows of a journal, none if there is no file; a last line that is cut short is left out."""
     rows = []
     for place, line in raw_lines(path) if path.is_file() else ():
         if not line.endswith(b"\n") and not _is_whole(line):

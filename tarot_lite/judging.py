@@ -25,13 +25,6 @@ class Verdict(StrEnum):
     """What became of one program on one test.
 
     Only `PASSED` earns a reward.  `SANDBOX_FAILURE` says that *we* failed, not the program; it is never scored.
-
-    Examples
-    --------
-    >>> Verdict("timeout").is_program_fault
-    True
-    >>> Verdict.SANDBOX_FAILURE.is_program_fault
-    False
     """
 
     PASSED = "passed"
@@ -42,11 +35,6 @@ class Verdict(StrEnum):
     OUTPUT_EXCEEDED = "output_exceeded"
     SIGNAL = "signal"
     SANDBOX_FAILURE = "sandbox_failure"
-
-    @property
-    def is_program_fault(self) -> bool:
-        """True when the program itself is to blame, so that scoring it as failed is honest."""
-        return self not in (Verdict.PASSED, Verdict.SANDBOX_FAILURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +78,6 @@ _INFINITE = re.compile(r"\binf\b")
 
 def same_output(actual: str, expected: str, comparison: Comparison = EXACT) -> bool:
     """Compare two whole outputs of a stdin/stdout program.
-
-    Parameters
-    ----------
-    actual, expected
-        Complete text written to standard output, and what the test wants.
-    comparison
-        The problem's rule.
-
-    Returns
-    -------
-    bool
-        True when every line agrees and none is missing or added.
 
     Examples
     --------

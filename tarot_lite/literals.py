@@ -17,13 +17,6 @@ __all__ = ["plain", "source", "value_of", "written"]
 def plain(value):  # type: ignore[no-untyped-def]
     """Write a value as a literal that equals it: subclasses, numpy's scalars and whole fractions become plain.
 
-    Raises
-    ------
-    TypeError
-        If no literal equals it: functions, iterators, objects, a third.
-    ValueError
-        If NaN is in it, which equals nothing.
-
     Examples
     --------
     >>> import collections, fractions
@@ -104,11 +97,6 @@ def source(*functions: Any) -> str:
 @lru_cache(maxsize=1 << 16)
 def value_of(text: str) -> Any:
     """Read a literal.  The object is shared between calls: do not change it.
-
-    Raises
-    ------
-    ValueError
-        If the text is no literal.
 
     Examples
     --------

@@ -55,23 +55,6 @@ _PATIENCE = 10.0  # seconds for the Hub
 def origins(stage_name: str, settings: Settings, before: list[str | None]) -> dict[str, Any]:
     """Everything that a stage's results come from, by kind.
 
-    Parameters
-    ----------
-    stage_name
-        One of `tarot_lite.runs.STAGES`.
-    settings
-        Of the run.
-    before
-        Fingerprints of the stages before it.
-
-    Returns
-    -------
-    dict
-        ``settings``: those that can change the stage (`Settings` knows from which stage on each one does) and are not at
-        their default, each as a hash, a policy of one's own by its content; ``inputs``: content of files, folders and
-        repositories that settings name; ``notebook``: its code; ``code``: of the package's modules that it imports;
-        ``versions``: of the libraries that compute; ``before``.
-
     Examples
     --------
     >>> a, b = (origins("03_capability_estimation", s, []) for s in (Settings(seed=1), Settings(seed=1, grpo_steps=5)))
@@ -159,19 +142,6 @@ def content(source: str, is_data_set: bool = False) -> str:
     """By what an input is known: a file or folder by content, a data set of the Hub by its commit, anything else by its name.
 
     Models of the Hub are pinned by this package, so their name says it all; of a server nothing more is known.
-
-    Parameters
-    ----------
-    source
-        Value of a parameter.
-    is_data_set
-        Whether its name may mean a data set of the Hub.
-
-    Returns
-    -------
-    str
-        For a data set without a commit (``name@commit``) the newest one, else the one in the cache; ``unknown`` if neither
-        the Hub answers nor anything is there.
     """
     path = Path(source).expanduser()
     if path.is_file():

@@ -65,15 +65,7 @@ class Check:
 
 
 def checks(settings: Settings, card: backends.Card | None = None) -> list[Check]:
-    """Run all checks; nothing is downloaded, and none of them raises.
-
-    Parameters
-    ----------
-    settings
-        Of the run.
-    card
-        Judge for this card instead of the one that is plugged in.
-    """
+    """Run all checks; nothing is downloaded, and none of them raises."""
     found = card or backends.card()
     done: list[Check] = []
     for look in (_versions, _gpu, _backend, _number_type, _memory, _model, _disk, _problems, _sandbox, _keeping):

@@ -31,7 +31,6 @@ __all__ = [
     "from_row",
     "read_problems",
     "to_row",
-    "write_problems",
 ]
 
 BODY = "{{body}}"
@@ -73,13 +72,7 @@ class Tier(StrEnum):
 
     @classmethod
     def from_label(cls, label: str | None) -> Tier | None:
-        """Read a label, published or the paper's; None is a test without a tier.
-
-        Raises
-        ------
-        ProblemError
-            If the label is neither.
-        """
+        """Read a label, published or the paper's; None is a test without a tier."""
         if label is None:
             return None
         for tier in cls:
@@ -285,18 +278,6 @@ _ROW_FIELDS = ("problem", "gold_standard_solution", "verification_info", "proble
 def from_row(row: Mapping[str, Any], place: str = "row") -> Problem:
     """Read one row of the published TAROT schema, or of our own files (the same schema and a few fields more).
 
-    Parameters
-    ----------
-    row
-        Fields as in `deep-diver/TAROT`; ``verification_info`` may also be JSON text.  Never changed.
-    place
-        Named in errors, such as ``"data.jsonl, line 3"``.
-
-    Raises
-    ------
-    ProblemError
-        If a field is missing or of the wrong kind, or a label is unknown.
-
     Examples
     --------
     >>> test = {"input": "1\\n", "output": "2\\n", "type": "stdin_stdout", "label": "high", "reason": None}
@@ -407,14 +388,7 @@ def to_row(problem: Problem) -> dict[str, Any]:
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Read a JSONL file of problems, one row a line (see `from_row`); blank lines are skipped.
-
-    Raises
-    ------
-    ProblemError
-        If the file is missing or empty, a line is not JSON, a row is broken, or two problems share an id.
-        The message names file and line.
-    """
+    """Read a JSONL file of problems, one row a line (see `from_row`); blank lines are skipped."""
     path = Path(path)
     if not path.is_file():
         raise ProblemError(f"{path}: no such file; give a JSONL file with one problem a line")
@@ -427,11 +401,6 @@ def read_problems(path: str | Path) -> list[Problem]:
     if not problems:
         raise ProblemError(f"{path}: the file holds no problem; each line must be one JSON object")
     return list(problems.values())
-
-
-def write_problems(path: str | Path, problems: Iterable[Problem]) -> None:
-    """Write problems as JSONL; `read_problems` reads them back equal."""
-    Path(path).write_text("".join(jsonlines.write(to_row(problem)) for problem in problems), encoding="utf-8")
 
 
 def _parse_json(text: str, place: str) -> Any:

@@ -55,13 +55,6 @@ def claims(run_folder: str | Path) -> list[dict[str, Any]]:
 def command(settings: dict[str, Any], stages: Collection[str] = ()) -> str:
     """The command that repeats a run, from its manifest.
 
-    Parameters
-    ----------
-    settings
-        Of the run.
-    stages
-        Names of those that ran; with the three of the grid alone it is the command ``ablations``.
-
     Examples
     --------
     >>> command({"profile": "smoke", "seed": 7})

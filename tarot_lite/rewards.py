@@ -34,19 +34,6 @@ _REASONED = re.compile(r"</(?:think|thinking|reasoning)>")
 def extract_code(completion: str, answer_tag: str = "answer") -> str | None:
     """Find the program in a chat completion: the best fence of the answer, see `tarot_lite.fences.program`.
 
-    Parameters
-    ----------
-    completion
-        What the model wrote.
-    answer_tag
-        Name of the tag around the answer (`solution` for Qwen3).  What comes before the end of the reasoning is never
-        the answer, nor, if the tag is there, what comes before the tag.
-
-    Returns
-    -------
-    str or None
-        The code; None if there is no closed fence.
-
     Examples
     --------
     >>> extract_code("<think>```python\\ndraft\\n```</think><answer>```py\\nprint(1)\\n```</answer>")
@@ -83,18 +70,6 @@ def tier_verdicts(results: Sequence[TestResult]) -> dict[Tier, Verdict]:
 
 def signal_share(values: Sequence[float], group_size: int) -> float:
     """Share of groups whose values differ: only those give GRPO a gradient.
-
-    Parameters
-    ----------
-    values
-        One per completion, group after group; the length is a multiple of `group_size`.
-    group_size
-        Completions per prompt.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 0 for no values.
 
     Examples
     --------

@@ -60,7 +60,6 @@ __all__ = [
     "reports_folder",
     "said_by",
     "shared_folder",
-    "stage_fingerprint",
     "start",
     "take_lock",
     "watched",
@@ -92,18 +91,6 @@ class RunError(RuntimeError):
 
 def write_atomic(path: str | Path, content: str | bytes) -> Path:
     """Write a file whole or not at all, making its folder; after a crash the old file is still there.
-
-    Parameters
-    ----------
-    path
-        Where to.
-    content
-        Text (written as UTF-8) or bytes.
-
-    Raises
-    ------
-    RunError
-        If the folder is read-only, the disk is full, or anything else keeps it from being written.
 
     Examples
     --------
@@ -152,13 +139,7 @@ def _cannot_write(path: Path, error: OSError) -> RunError:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Write a value as JSON, whole or not at all; NumPy values and sets become lists and numbers.
-
-    Raises
-    ------
-    RunError
-        If it cannot be written.
-    """
+    """Write a value as JSON, whole or not at all; NumPy values and sets become lists and numbers."""
     return write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, default=jsonable) + "\n")
 
 
@@ -195,13 +176,6 @@ def parameters_in(cells: Iterable[str], values: Mapping[str, Any]) -> dict[str, 
 
     A parameters cell is one that assigns ``profile``, or that papermill wrote.  *Every* name in it is a parameter: that
     is how a mistyped one is found, of which papermill itself only warns.
-
-    Parameters
-    ----------
-    cells
-        Sources of the cells run so far, oldest first; later ones win.
-    values
-        The notebook's variables, for values that are not plain literals.
 
     Examples
     --------
@@ -256,18 +230,6 @@ def _source(run_folder: str | Path, settings: Settings) -> Path:
 def _origins(run_folder: str | Path, stage_name: str, settings: Settings) -> dict[str, Any]:
     before = [read_json(_source(run_folder, settings) / name / "done.json") for name in STAGES if name < stage_name]
     return origins.origins(stage_name, settings, [(done or {}).get("fingerprint") for done in before])
-
-
-def stage_fingerprint(run_folder: str | Path, stage_name: str, settings: Settings) -> str:
-    """Hash of everything that a stage's results come from, see `tarot_lite.origins.origins`.
-
-    Examples
-    --------
-    >>> a, b = Settings(seed=1), Settings(seed=1, grpo_steps=5)
-    >>> [stage_fingerprint("x", n, a) == stage_fingerprint("x", n, b) for n in (STAGES[2], STAGES[3])]
-    [True, False]
-    """
-    return fingerprint(_origins(run_folder, stage_name, settings))
 
 
 def why_not_done(run_folder: str | Path, stage_name: str, settings: Settings) -> list[str]:
@@ -650,11 +612,6 @@ def shared_folder(stage: Stage, name: str) -> Path:
     """A folder for what the stages of a run and its cells share, such as students; made if it is not there.
 
     Its content is a cache: the module that fills it checks that it fits the settings.
-
-    Raises
-    ------
-    RunError
-        If it cannot be made.
     """
     folder = _source(stage.run_folder, stage.settings) / name
     try:
@@ -673,20 +630,6 @@ def take_lock(folder: Path, what: str, wait: float | None = None) -> None:
     """Make this process the only one that writes to a folder, until it ends or calls `release_lock`.
 
     A POSIX record lock: it ends with its process, and forked children, which may outlive it, do not share it.
-
-    Parameters
-    ----------
-    folder
-        An existing folder.
-    what
-        Its name in the message.
-    wait
-        Seconds to wait for a holder that is about to end; None: 5.
-
-    Raises
-    ------
-    RunError
-        If another process has it.
     """
     key = folder.resolve()
     file = _held.pop(key, None) or (folder / ".lock").open("a+")

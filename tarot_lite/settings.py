@@ -416,13 +416,7 @@ class Settings:
         return list(self.models or self.students)
 
     def check_trainable(self, names: Iterable[str]) -> None:
-        """Refuse students that are behind a server: they can be asked, and not trained.
-
-        Raises
-        ------
-        ValueError
-            If one of them is.
-        """
+        """Refuse students that are behind a server: they can be asked, and not trained."""
         asked_only = [name for name in names if split_address(self.models.get(name, "")) is not None]
         if asked_only:
             raise ValueError(

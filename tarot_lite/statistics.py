@@ -89,11 +89,6 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Percentile interval of a statistic of samples that are drawn again together, such as numerators and denominators.
 
-    Parameters
-    ----------
-    statistic
-        Takes the samples and ``axis``, as `numpy.mean` does.
-
     Examples
     --------
     >>> bootstrap(np.mean, [1.0, 1.0, 1.0])
@@ -294,18 +289,6 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 def permutation_p(differences: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> float:
     """Two-sided p-value that paired differences have no sign, by flipping signs problem by problem.
 
-    Parameters
-    ----------
-    differences
-        Shape (problems,) or (seeds, problems); a problem's row of seeds is flipped as one.
-    seed, resamples
-        Of the permutations; all of them are tried where there are no more than `resamples`.
-
-    Returns
-    -------
-    float
-        In (0, 1]; at least ``1 / (resamples + 1)``.
-
     Examples
     --------
     >>> permutation_p(np.ones(20)) < 0.001
@@ -422,16 +405,6 @@ def seeds_needed(of: Spread, problems: int, difference: float, power: float = 0.
 def rank_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """Spearman's rank correlation with an exact two-sided permutation p-value.
 
-    Parameters
-    ----------
-    x, y
-        Shape (n,), with n from 3 to 9: every order of `y` is tried.
-
-    Returns
-    -------
-    tuple
-        Correlation in [-1, 1], NaN if one of the two is constant; p-value in (0, 1].
-
     Examples
     --------
     >>> rank_correlation([1, 2, 3, 4, 5], [2, 3, 5, 7, 11])
@@ -456,17 +429,6 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
 
 def verdict_of(interval: Interval, at_least: float = 0.0, seeds: int | None = None) -> str:
     """What an interval says of the claim "this is larger than `at_least`".
-
-    Parameters
-    ----------
-    seeds
-        Training seeds behind it, for claims about a curriculum; None: the claim is about no training, or about one.
-
-    Returns
-    -------
-    str
-        ``"holds"`` if the whole interval lies above, ``"does not hold"`` if it lies below, else ``"undecided"``; with
-        one or two seeds ``"one seed: undecided"`` or ``"two seeds: undecided"``, whatever the interval.
 
     Examples
     --------

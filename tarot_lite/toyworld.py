@@ -177,11 +177,6 @@ class Spec:
 def specs(split: str) -> list[Spec]:
     """All specifications of a split, in an order that mixes the parts.
 
-    Raises
-    ------
-    ValueError
-        If the split is unknown.
-
     Examples
     --------
     >>> len(set(specs("train")) & set(specs("heldout")))
@@ -248,13 +243,6 @@ def corpus(
 ) -> list[tuple[str, str]]:
     """Noisy solutions for a warm-up: pairs of prompt and body, each body drawn anew.
 
-    Parameters
-    ----------
-    count
-        Pairs, drawn with replacement from `problem_count` specifications of the split ``warmup``.
-    right
-        Probability that ``filter``, ``cap`` and ``default`` are right; otherwise one of the plausible wrong ones.
-
     Examples
     --------
     >>> (question, body), = corpus(1, seed=3)
@@ -280,13 +268,7 @@ def corpus(
 
 
 def parts_of(problem: Problem) -> Spec:
-    """The specification behind a problem of this world.
-
-    Raises
-    ------
-    ValueError
-        If the problem comes from elsewhere.
-    """
+    """The specification behind a problem of this world."""
     index = problem.extra.get("toyworld")
     if not isinstance(index, int) or not 0 <= index < _SIZE:
         raise ValueError(

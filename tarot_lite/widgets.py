@@ -105,18 +105,6 @@ def browse(
 def as_html(shown: Any) -> str:
     """HTML of something that `browse` shows.
 
-    Parameters
-    ----------
-    shown
-        A text (kept letter by letter, line breaks too), a mapping (two columns), a data frame (its index only if that
-        has a name; round it first), whatever else a notebook shows as HTML or as a picture (a Styler, a saved figure),
-        or a list or tuple of these to show below one another.
-
-    Raises
-    ------
-    TypeError
-        If a notebook would only show its `repr`.
-
     Examples
     --------
     >>> as_html("1 < 2").endswith("1 &lt; 2</pre>")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tarot_lite import ablations, runs
+from tarot_lite import ablations, origins, runs
 from tarot_lite.curriculum import PORTFOLIO, PUBLISHED, Group, Phase, Policy, adaptive, get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings
@@ -261,9 +261,9 @@ def test_a_policy_of_a_file_or_a_module_is_one_like_any_other(tmp_path, monkeypa
     assert rewards("my_rules:gentle", NESTED) == [1, 1, 0, 0]
     chosen = Settings(policies=[str(file), "my_rules:gentle", "flat"])
     assert [cell.name for cell in ablations.grid(chosen)][:2] == ["strong-late_edge-0", "strong-gentle-0"]
-    before = runs.stage_fingerprint(tmp_path, "04_curriculum_grpo", Settings(policy=str(file)))
+    before = origins.origins(runs.STAGES[3], Settings(policy=str(file)), [])
     file.write_text(file.read_text().replace("0.6", "0.7"))
-    assert runs.stage_fingerprint(tmp_path, "04_curriculum_grpo", Settings(policy=str(file))) != before
+    assert origins.origins(runs.STAGES[3], Settings(policy=str(file)), []) != before
     with pytest.raises(ValueError, match=r"policies.*'gentle' twice"):
         Settings(policies=["my_rules:gentle", "my_rules:gentle"])
     with pytest.raises(ValueError, match="'my_rules:number' is 3; give a Policy"):

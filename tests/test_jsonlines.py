@@ -10,7 +10,8 @@ import pytest
 
 from tarot_lite import jsonlines
 from tarot_lite.capability.rollouts import Rollouts, Sample
-from tarot_lite.problems import Problem, read_problems, write_problems
+from tarot_lite.problems import Problem, read_problems, to_row
+from tarot_lite.suites.io import write_rows
 from tarot_lite.suites.store import Store
 from tarot_lite.training.records import Lines
 
@@ -54,7 +55,7 @@ def test_a_probe_with_such_completions_opens_again(tmp_path: Path) -> None:
 
 def test_problems_with_such_statements_come_back(tmp_path: Path) -> None:
     problems = [Problem(f"p{n}", f"say{text}it", ()) for n, text in enumerate(ODD)]
-    write_problems(tmp_path / "p.jsonl", problems)
+    write_rows(tmp_path / "p.jsonl", map(to_row, problems))
     assert [p.statement for p in read_problems(tmp_path / "p.jsonl")] == [p.statement for p in problems]
 
 

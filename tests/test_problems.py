@@ -21,8 +21,8 @@ from tarot_lite.problems import (
     from_row,
     read_problems,
     to_row,
-    write_problems,
 )
+from tarot_lite.suites.io import write_rows
 
 ROW = {
     "source": "made",
@@ -83,7 +83,7 @@ def test_every_form_survives_a_file(tmp_path):
         Problem("c", "Third.", tests, "print(1/3)", comparison=Comparison(float_tolerance=1e-9)),
         Problem("n", "No reference, no tests."),
     ]
-    write_problems(tmp_path / "p.jsonl", problems)
+    write_rows(tmp_path / "p.jsonl", map(to_row, problems))
     assert read_problems(tmp_path / "p.jsonl") == problems
 
 

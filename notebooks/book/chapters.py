@@ -33,17 +33,7 @@ def read(text: str) -> nbformat.NotebookNode:
 
 
 def chapter(stored: Path, executed: Path, profile: str) -> nbformat.NotebookNode:
-    """A notebook with the outputs of a run, and a line that says which; as it is stored if the run had other code.
-
-    Parameters
-    ----------
-    stored
-        The notebook.
-    executed
-        Its copy in the folder of a run; need not be there.
-    profile
-        Of that run.
-    """
+    """A notebook with the outputs of a run, and a line that says which; as it is stored if the run had other code."""
     notebook = nbformat.read(stored, as_version=4)
     outputs, line = {}, "*The outputs are those that are stored with the notebook.*"
     if executed.is_file():

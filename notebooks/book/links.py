@@ -29,18 +29,7 @@ class _Page(HTMLParser):
 
 
 def dead(folder: Path) -> list[str]:
-    """Each dead link as ``page: address``, in order.
-
-    Parameters
-    ----------
-    folder
-        Of the built pages.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no page in it.
-    """
+    """Each dead link as ``page: address``, in order."""
     pages = {path.resolve(): _Page(path) for path in sorted(folder.rglob("*.html"))}
     if not pages:
         raise FileNotFoundError(f"no web page in {folder}; build the book first (make book)")

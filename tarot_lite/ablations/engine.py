@@ -56,34 +56,7 @@ def run_cells(
     on_outcome: Callable[[Outcome], None] | None = None,
     notebook: Path | None = None,
 ) -> list[Outcome]:
-    """Run the cells that are not finished yet.
-
-    Parameters
-    ----------
-    cells
-        What to run.
-    settings
-        Of the run; a cell differs from it in student, policy, training seed and what it `changes` alone.
-    parent
-        The run's folder; cells go to ``cells/<name>/`` below it.
-    executor
-        Any `concurrent.futures.Executor` whose workers see this file system; None: what the settings ask for
-        (`executors.open_executor`).
-    on_outcome
-        Called in this process as each cell ends.
-    notebook
-        Your own version of notebook 04; None: the package's.
-
-    Returns
-    -------
-    list of Outcome
-        In the order of `cells`.
-
-    Raises
-    ------
-    ValueError
-        If the settings name a scheduler that does not answer.
-    """
+    """Run the cells that are not finished yet."""
     elsewhere = executor is not None or settings.scheduler is not None  # workers may have another current folder
     overrides = _overrides(settings, parent.resolve() if elsewhere else parent)
     source = notebook or notebook_folder() / f"{STAGE}.ipynb"

@@ -56,13 +56,7 @@ class Cluster:
 
 @contextmanager
 def open_executor(settings: Settings) -> Iterator[Executor]:
-    """The executor that the settings ask for: ``scheduler``, or ``jobs`` processes on this machine.
-
-    Raises
-    ------
-    ValueError
-        If the scheduler does not answer, or Dask is not installed.
-    """
+    """The executor that the settings ask for: ``scheduler``, or ``jobs`` processes on this machine."""
     if settings.scheduler is None:
         pool = ProcessPoolExecutor(
             settings.jobs, multiprocessing.get_context("spawn"), initializer=_follow_parent, initargs=(os.getpid(),)

@@ -134,14 +134,7 @@ def contrasts(heldout: pd.DataFrame) -> pd.DataFrame:
 
 
 def hard_minus_easy(heldout: pd.DataFrame, student: str, measure: str = "suite") -> pd.DataFrame:
-    """The paper's contrast: held-out pass@1 after the hard-first curricula minus that after the easy-to-hard ones.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Seeds x problems, averaged over the curricula of either kind; only what both kinds finished.  Empty if one of the
-        kinds was not trained.
-    """
+    """The paper's contrast: held-out pass@1 after the hard-first curricula minus that after the easy-to-hard ones."""
     rows = _of_measure(heldout[heldout["student"] == student], measure)
     kinds = rows["policy"].map(lambda name: get_policy(name).direction)
     hard, easy = (_table(rows[kinds == kind], "after") for kind in ("hard first", "easy to hard"))
@@ -413,16 +406,6 @@ def length_correlation(lengths: pd.DataFrame) -> Interval | None:
 
     Ranks are taken student by student, so that a student which writes both better and shorter programs than another
     does not count.
-
-    Parameters
-    ----------
-    lengths
-        As `ablations.collect_lengths` returns.
-
-    Returns
-    -------
-    Interval or None
-        In [-1, 1] with its 95 % interval, trainings drawn again; None with fewer than eight, or if all are alike.
 
     Examples
     --------

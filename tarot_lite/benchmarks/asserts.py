@@ -53,20 +53,6 @@ class _Assertion:
 def convert(statements: Sequence[ast.stmt], names: frozenset[str], setup: str = "") -> list[Call] | Notes | None:
     """Turn the statements of a check into calls.
 
-    Parameters
-    ----------
-    statements
-        Body of ``check(candidate)``, or the lines of MBPP's ``test_list``.
-    names
-        What the function under test is called in them, such as ``{"candidate", "add"}``.
-    setup
-        Source that the statements need (the prompt with its helper functions, imports).
-
-    Returns
-    -------
-    list of Call, Notes or None
-        Calls if all is literal; else the program that finds them out; None if the check cannot be converted.
-
     Examples
     --------
     >>> body = ast.parse("assert f(1, [2]) == 3\\nassert f(0, []), 'empty'").body

@@ -86,11 +86,6 @@ def read_outcomes(stdout: str, count: int) -> list[Outcome]:
 def literal(value: Any) -> str:
     """Write a value of ours as a literal; the same text as the sandbox would.
 
-    Raises
-    ------
-    ValueError
-        If no literal equals it.
-
     Examples
     --------
     >>> literal((1, {2.5: None}))

@@ -57,16 +57,6 @@ def answer_calls(source: str, entry: str, seconds: float = 0.0) -> None:
     """Load a solution, call ``entry`` once for each list of arguments on standard input, and print each answer at once.
 
     So answers are known that were given before a program was ended from outside.
-
-    Parameters
-    ----------
-    source
-        The solution.  It runs as a module named ``solution``, as if imported: a main block does not run.
-    entry
-        Expression for what to call, in the solution's namespace.
-    seconds
-        CPU time that each call may take; SIGPROF ends the program in the first that takes more.  0 sets no limit.  A
-        solution can evade it, but not the limits of the sandbox.
     """
     arguments = eval(sys.stdin.read(), {"nan": float("nan")})
     stdout = sys.stdout

@@ -46,13 +46,6 @@ def default_style(benchmark: Benchmark, asked: str) -> str:
 def render(task: Task, benchmark: Benchmark, style: str, tokenizer: Any = None) -> str:
     """Write the prompt of a task.
 
-    Parameters
-    ----------
-    style
-        ``complete`` or ``chat``; prompts of style ``own`` are the student's.
-    tokenizer
-        With a chat template, for ``chat``; None gives the message as it is, for a server that has the template.
-
     Examples
     --------
     >>> from tarot_lite.benchmarks.registry import get_benchmark

@@ -235,11 +235,6 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({entry.name: entry for en
 def get_benchmark(name: str) -> Benchmark:
     """Look a benchmark up.
 
-    Raises
-    ------
-    BenchmarkError
-        If there is none of that name.
-
     Examples
     --------
     >>> get_benchmark("humaneval+").tasks

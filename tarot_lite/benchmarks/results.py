@@ -151,13 +151,7 @@ class Report:
         return _frame(rows)
 
     def breakdown(self, tag: str) -> pd.DataFrame:
-        """pass@1 by ``difficulty``, ``platform``, or ``date`` (by month).
-
-        Raises
-        ------
-        BenchmarkError
-            If the tasks have no such tag.
-        """
+        """pass@1 by ``difficulty``, ``platform``, or ``date`` (by month)."""
         values: dict[str, list[float]] = defaultdict(list)
         samples: Counter[str] = Counter()
         for task_id, value in self.per_task(1).items():
@@ -237,13 +231,7 @@ class Report:
 
 
 def read_report(path: str | Path) -> Report:
-    """Read what `Report.to_json` wrote.
-
-    Raises
-    ------
-    BenchmarkError
-        If the file is missing or is not such a report.
-    """
+    """Read what `Report.to_json` wrote."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         source = content["source"]

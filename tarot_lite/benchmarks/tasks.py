@@ -412,27 +412,7 @@ def default_cache() -> Path:
 
 
 def prepare(tasks: Sequence[Task], sandbox: Sandbox, cache: str | Path | None = None) -> list[Task]:
-    """Complete all pending tests: reference outputs are computed once, in the sandbox, and kept.
-
-    Parameters
-    ----------
-    tasks
-        As loaded.
-    sandbox
-        Runs references and checks.
-    cache
-        Folder for the results; None keeps nothing.  A file that is damaged or does not belong is made again.
-
-    Returns
-    -------
-    list of Task
-        A task whose reference fails or gives no usable value is `Task.unsupported`, with the reason.
-
-    Raises
-    ------
-    BenchmarkError
-        If that is so of all of them.
-    """
+    """Complete all pending tests: reference outputs are computed once, in the sandbox, and kept."""
     pending = [(task, task.tests) for task in tasks if isinstance(task.tests, Pending)]
     jobs = {task.task_id: tests.preparation() for task, tests in pending}
     path = Path(cache) / f"prepared-{_digest(jobs)[:24]}.json" if cache is not None and jobs else None

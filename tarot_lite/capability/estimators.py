@@ -17,11 +17,6 @@ def group_signal(rewards: Sequence[float], size: int) -> tuple[float, float]:
     Averages over *all* groups that can be drawn from the sample, which is the limit of resampling them and, for a
     sample of at least `size`, free of bias.  A smaller sample is drawn from with replacement (then the share is too low).
 
-    Returns
-    -------
-    tuple of float
-        Share of groups whose rewards differ, and mean variance within a group (divided by `size`, as in GRPO).
-
     Examples
     --------
     >>> group_signal([0.0, 1.0], 2)

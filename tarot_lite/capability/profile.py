@@ -79,13 +79,7 @@ class Profile:
         return float(self.outcomes["well_formed"].mean())
 
     def per_problem(self, measure: str = SUITE, k: int = 1) -> pd.Series[float]:
-        """pass@k of every problem that has the measure, by problem id.
-
-        Raises
-        ------
-        ValueError
-            If the measure is unknown or `k` is larger than the number of samples.
-        """
+        """pass@k of every problem that has the measure, by problem id."""
         if measure not in MEASURES:
             raise ValueError(f"measure {measure!r} is unknown; use one of {', '.join(MEASURES)}")
         known = self.outcomes.dropna(subset=[measure])

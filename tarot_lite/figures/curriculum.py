@@ -23,11 +23,6 @@ _WORTH = {"tier": "{:.2f}", "test": "share of tests", "suite": "1 if all pass"}
 def timetable(policy: Policy) -> pd.DataFrame:
     """Worth of each tier, a row per phase; a dash where passing the tier earns nothing, words where no tier has a price.
 
-    Parameters
-    ----------
-    policy
-        The curriculum.
-
     Examples
     --------
     >>> timetable(get_policy("var_asce_rev")).loc["0–20 %"].to_list()

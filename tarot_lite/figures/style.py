@@ -48,19 +48,6 @@ _RC: dict[Any, Any] = {
 def new_figure(width: float = 7.0, height: float = 3.6, **subplots: Any) -> tuple[Figure, Any]:
     """Make a figure in the package's style.
 
-    Parameters
-    ----------
-    width, height
-        Size in inches.
-    **subplots
-        Passed to `Figure.subplots`: ``nrows``, ``ncols``, ``sharey``, ...
-
-    Returns
-    -------
-    tuple
-        The figure and its axes (one, or an array of them).  The figure is not registered with pyplot, so a
-        notebook shows it once and nothing has to be closed.
-
     Examples
     --------
     >>> figure, axes = new_figure(ncols=2)

@@ -93,13 +93,7 @@ def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
 
 
 def paying_tiers(history: pd.DataFrame) -> Figure:
-    """What the reward was, step by step: which tier paid in which share of the groups.
-
-    Parameters
-    ----------
-    history
-        `TrainingResult.history`.
-    """
+    """What the reward was, step by step: which tier paid in which share of the groups."""
     figure, axes = new_figure(7.5, 3.4)
     shares = [_smooth(history[f"paid/{tier.value}"]) for tier in Tier]
     axes.stackplot(history["step"], *shares, colors=TIER_COLOURS.values(), labels=[tier.value for tier in Tier])

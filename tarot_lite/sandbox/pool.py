@@ -149,24 +149,7 @@ class Sandbox:
         progress: bool = False,
         limits: Limits | Sequence[Limits] | None = None,
     ) -> list[list[Execution]]:
-        """Run many programs, each as `run` does, on all workers; identical jobs run once.
-
-        Parameters
-        ----------
-        jobs
-            Pairs of program and inputs.
-        progress
-            Show a bar (needs tqdm).
-        limits
-            Instead of the sandbox's own: the same for all jobs, or one for each.
-
-        Raises
-        ------
-        ValueError
-            If there is not one of `limits` for each job.
-        SandboxError
-            After everything else was run, if some job could not be; ``.results`` holds the rest.
-        """
+        """Run many programs, each as `run` does, on all workers; identical jobs run once."""
         checked = limited_jobs(jobs, limits or self.limits)
         distinct = list(dict.fromkeys(checked))
         done: dict[LimitedJob, list[Execution]] = {}
@@ -204,15 +187,7 @@ class Sandbox:
         return self.judge_many([(problem, code)])[0]
 
     def judge_many(self, pairs: Iterable[tuple[Problem, str | None]], progress: bool = False) -> list[list[TestResult]]:
-        """Judge many candidates on all workers; what is the same program with the same inputs runs once.
-
-        Raises
-        ------
-        ValueError
-            If a problem has no tests.
-        SandboxError
-            As `run_many`; ``.results`` holds the judged results.
-        """
+        """Judge many candidates on all workers; what is the same program with the same inputs runs once."""
         pairs = list(pairs)
         jobs: list[tuple[str, Sequence[str]]] = []
         for problem, code in pairs:

@@ -15,11 +15,6 @@ def prelude(source: str) -> str:
     Compiled once, here: the sandbox runs the same interpreter, and compiling `source` again in every process costs
     about a millisecond.  Packed, so that there is little to send and to parse.
 
-    Parameters
-    ----------
-    source
-        A module; its docstrings and assertions are left out.
-
     Examples
     --------
     >>> exec(prelude("def twice(x):\\n    return 2 * x") + "print(twice(4))")

@@ -78,13 +78,7 @@ class SandboxReport:
         return tuple(layer for layer in self.layers if not layer.present and layer.detail != _NOT_NEEDED)
 
     def reaches(self, level: str) -> bool:
-        """Whether this is at least `level`.
-
-        Raises
-        ------
-        ValueError
-            If the level is unknown.
-        """
+        """Whether this is at least `level`."""
         return level_rank(self.level) >= level_rank(level)
 
     def table(self) -> list[dict[str, str]]:

@@ -69,13 +69,7 @@ class SpreadSandbox(Sandbox):
         progress: bool = False,
         limits: Limits | Sequence[Limits] | None = None,
     ) -> list[list[Execution]]:
-        """Run many programs on all machines; identical jobs run once; see `Sandbox.run_many`.
-
-        Raises
-        ------
-        SandboxError
-            After everything else was run, if some job could not be, or its process died; ``.results`` holds the rest.
-        """
+        """Run many programs on all machines; identical jobs run once; see `Sandbox.run_many`."""
         checked = limited_jobs(jobs, limits or self.limits)
         distinct = list(dict.fromkeys(checked))
         chunks = [distinct[at : at + _CHUNK] for at in range(0, len(distinct), _CHUNK)]

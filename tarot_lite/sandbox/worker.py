@@ -30,13 +30,7 @@ LEAVABLE = frozenset({"namespaces", "landlock", "user", "seccomp"})
 
 
 def find_packages(names: Sequence[str] | None) -> dict[str, str]:
-    """Where packages lie that programs may import, by name, without importing them; None is numpy if installed.
-
-    Raises
-    ------
-    ValueError
-        If a package that was asked for is not installed.
-    """
+    """Where packages lie that programs may import, by name, without importing them; None is numpy if installed."""
     found = {}
     for name in ("numpy",) if names is None else names:
         spec = importlib.util.find_spec(name) if name.isidentifier() else None
@@ -106,11 +100,6 @@ class Worker:
         """Run requests, sent all at once so that the worker need not wait for us between them.
 
         Together they should be small (some 64 KiB) if there are several: the worker may be busy answering.
-
-        Raises
-        ------
-        WorkerFailure
-            If the worker, not the program, failed.
         """
         self.wait_until_ready()
         finished: list[list[wire.Outcome]] = []

@@ -82,13 +82,7 @@ def load(name: str, source: str, settings: Settings) -> Student:
 
 
 def adapt(model: Any, settings: Settings) -> Any:
-    """Put LoRA adapters on a model of ``transformers``, by PEFT; without a rank, give it back as it is.
-
-    Raises
-    ------
-    StudentError
-        If the model has none of the layers of ``lora_targets``.
-    """
+    """Put LoRA adapters on a model of ``transformers``, by PEFT; without a rank, give it back as it is."""
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if not settings.lora_rank:

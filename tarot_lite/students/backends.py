@@ -175,11 +175,6 @@ def enter(settings: Settings) -> Backend:
     """Choose how pretrained students are loaded, and import Unsloth if it is to be used.
 
     Call it before anything imports transformers, TRL or PEFT; `tarot_lite.students.make` does.
-
-    Raises
-    ------
-    StudentError
-        If Unsloth is to be used, and cannot be imported or was imported too late.
     """
     backend = choose(settings, card())
     if backend.name == "unsloth" and "unsloth" not in sys.modules:
@@ -203,15 +198,6 @@ def enter(settings: Settings) -> Backend:
 
 def vllm_obstacle(settings: Settings, found: Card | None, model: Model | None = None) -> str | None:
     """What keeps vLLM from generating the completions of a training, with the remedy; None if nothing does.
-
-    Parameters
-    ----------
-    settings
-        Uses ``vllm``: one of its own GPU (``server``) takes no room from the training; and what `memory.estimate` uses.
-    found
-        The card; None: there is none.
-    model
-        Whose memory is reckoned; None: only what is installed counts.
 
     Examples
     --------
@@ -251,11 +237,6 @@ def vllm_mode(settings: Settings, found: Card | None, model: Model | None = None
     """How vLLM generates the completions of a training: ``"colocate"``, ``"server"``, or None: the model itself does.
 
     With ``auto`` it does where nothing is in the way (`vllm_obstacle`).
-
-    Raises
-    ------
-    StudentError
-        If the parameter ``vllm`` asks for it by name and something is in the way.
 
     Examples
     --------

@@ -144,11 +144,6 @@ def beside_vllm(model: Model, settings: Settings, precision: str, memory: float)
     """What a training takes whose completions vLLM generates on the same card, and what it may take, both in GiB.
 
     Keys and values are in vLLM's share then.
-
-    Parameters
-    ----------
-    memory
-        Of the card, in GiB.
     """
     parts = estimate(model, settings, precision)
     return total(parts | {"cache": 0.0}), SAFE * memory - settings.vllm_memory * memory
@@ -156,11 +151,6 @@ def beside_vllm(model: Model, settings: Settings, precision: str, memory: float)
 
 def generation_batch(model: Model, settings: Settings, memory: float) -> int:
     """Completions to generate at a time when measuring: a quarter of the card for their keys and values; 1 to 256.
-
-    Parameters
-    ----------
-    memory
-        Of the card, in GiB.
 
     Examples
     --------
@@ -175,16 +165,6 @@ def generation_batch(model: Model, settings: Settings, memory: float) -> int:
 
 def nearest_fit(model: Model, settings: Settings, precision: str, room: float) -> dict[str, Any] | None:
     """The fewest changes of settings that make a training fit.
-
-    Parameters
-    ----------
-    room
-        Memory that may be used, in GiB.
-
-    Returns
-    -------
-    dict or None
-        Parameters and their new values, most harmless first; None if nothing that is tried here fits.
 
     Examples
     --------

@@ -26,16 +26,6 @@ _EXAMPLES = 6  # of a world: what they cost is paid at every token, on a CPU by 
 def ask(problem: Problem, style: str, end: str = "") -> str:
     """The text that a student is sent.
 
-    Parameters
-    ----------
-    problem
-        Any form; ``line`` only makes sense for the miniature worlds.
-    style
-        One of `STYLES`.
-    end
-        The model's own end mark, put behind every worked example, so that it ends its own answer there too; empty:
-        none (then generation should stop at `NEXT`).
-
     Examples
     --------
     >>> problem = toyworld.problems("probe", 1)[0]

@@ -53,24 +53,7 @@ class Recipe:
 
 
 def tiny(name: str, settings: Settings, folder: str | Path, recipe: Recipe | None = None) -> Student:
-    """Make a tiny student of the run's world, or take it from the cache.
-
-    Parameters
-    ----------
-    name
-        Key of ``settings.students``, which gives its warm-up steps.
-    settings
-        Uses ``students``, ``seed``, ``world``, ``warmup_problems`` and ``threads``.
-    folder
-        The cache.  One warm-up writes all of ``settings.students`` that are not there yet.
-    recipe
-        Architecture and warm-up; None takes the default.
-
-    Raises
-    ------
-    StudentError
-        If ``settings.students`` has no such name.
-    """
+    """Make a tiny student of the run's world, or take it from the cache."""
     exact.hold(settings.threads, pretrained=bool(settings.models))
     recipe = recipe or Recipe()
     folder = Path(folder)

@@ -85,21 +85,6 @@ class Outcome:
 def run_batches(sandbox: Sandbox, batches: Sequence[Batch], limits: Limits) -> list[list[list[Outcome]]]:
     """Run every batch in a process of its own.
 
-    Parameters
-    ----------
-    sandbox
-        Where they run, on all workers.
-    batches
-        Programs and inputs.
-    limits
-        Of the process of a batch.
-
-    Returns
-    -------
-    list of list of list of Outcome
-        For every batch, program and input, in order.  After the third run of a program that kills the process, the
-        rest of its runs count as failed too.
-
     Examples
     --------
     >>> with Sandbox(workers=1) as sandbox:

@@ -212,13 +212,7 @@ def _function(problem: Problem, result: str) -> str:
 
 
 def parse_code(code: str, form: Form) -> ast.Module:
-    """Parse code in its form; a scaffold's body is parsed as the body of a function.
-
-    Raises
-    ------
-    SyntaxError
-        If it is no Python.
-    """
+    """Parse code in its form; a scaffold's body is parsed as the body of a function."""
     if form is Form.SCAFFOLD:
         code = "def _body():\n" + "\n".join("    " + line for line in code.splitlines())
     try:
@@ -490,16 +484,6 @@ def _reads_or_writes(node: ast.AST) -> bool:
 
 def fuelled(program: str) -> str:
     """The same program, counting its steps: loops and recursive functions call `TICK`, which whoever runs it supplies.
-
-    Parameters
-    ----------
-    program
-        A whole program that parses.
-
-    Returns
-    -------
-    str
-        The program as it was if it has neither.
 
     Examples
     --------

@@ -234,11 +234,6 @@ FORMS: tuple[tuple[str, tuple[str, ...], Callable[[_Row], Problem]], ...] = (
 def from_any_row(row: Any, place: str = "row") -> Problem:
     """Read a row of any form in `FORMS`, told apart by its fields.
 
-    Raises
-    ------
-    ProblemError
-        If the row has no known form, or a field is missing or broken.
-
     Examples
     --------
     >>> tests = [{"input": "4", "output": "8"}, {"input": "0", "output": "0", "tier": "edge"}]

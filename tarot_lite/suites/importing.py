@@ -53,26 +53,7 @@ class Imported:
 
 
 def import_problems(source: str, out: Path, sandbox: Sandbox, limit: int | None = None, seed: int = 0) -> Imported:
-    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`.
-
-    Parameters
-    ----------
-    source
-        File of JSON lines, a JSON array or parquet; or a data set of the Hub (its split ``train``).
-    out
-        JSONL file in the published schema, what the parameter ``problems_data`` takes.
-    limit
-        At most so many rows; None: all.
-
-    Raises
-    ------
-    ProblemError
-        If the source cannot be read, or no row of it can be used.
-
-    Notes
-    -----
-    What has been calibrated is kept in ``<out>.parts`` until all is done: the same command goes on there.
-    """
+    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`."""
     found = Imported()
     tiered: dict[str, Problem] = {}
     order: list[str] = []

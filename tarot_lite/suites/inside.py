@@ -20,21 +20,7 @@ class _Stop(BaseException):
 
 
 def run_all(programs: list[str], name: str) -> None:
-    """Run every program on every input, and write one line of JSON for each run.
-
-    Parameters
-    ----------
-    programs
-        Their sources.
-    name
-        File name to compile them under.
-
-    Notes
-    -----
-    Standard input holds ``{"inputs": [...], "fuel": [...], "lines": [...], "all_lines": n, "from": n}``: the inputs;
-    for each of them the steps that `TICK` allows, and the lines a traced run may take (0 does not trace); the lines that
-    all traced runs may take together; and the number of the first run, counted through.
-    """
+    """Run every program on every input, and write one line of JSON for each run."""
     out, order = sys.stdout, json.loads(sys.stdin.read())
     inputs, left = order["inputs"], order["all_lines"]
     code: Any = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from tarot_lite.runs import write_atomic
 
-__all__ = ["load_dataset_rows", "push", "write_dataset", "write_rows"]
+__all__ = ["push", "write_dataset", "write_rows"]
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -40,13 +40,6 @@ def write_dataset(folder: str | Path, rows: Sequence[Mapping[str, Any]], card: s
     pyarrow.parquet.write_table(pyarrow.table(_columns(rows)), whole)
     write_atomic(Path(folder) / "data" / f"{split}-00000-of-00001.parquet", whole.getvalue().to_pybytes())
     write_atomic(Path(folder) / "README.md", card)
-
-
-def load_dataset_rows(folder: str | Path, split: str = "train") -> list[dict[str, Any]]:
-    """The rows of a folder that `write_dataset` wrote, as they were."""
-    import pyarrow.parquet
-
-    return list(pyarrow.parquet.read_table(Path(folder) / "data" / f"{split}-00000-of-00001.parquet").to_pylist())
 
 
 def push(

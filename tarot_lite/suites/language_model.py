@@ -1,8 +1,7 @@
 """A proposer that asks a language model, through any endpoint that speaks OpenAI's protocol.
 
 The model proposes inputs with a tier and a reason; it is never asked for outputs.  Answers are cached, so nothing is
-paid for twice; with batch files (`LanguageModel.write_batch`, `LanguageModel.read_batch`) the whole set is asked at
-the batch price.  Needs the extra ``teacher`` (``pip install 'tarot_lite[teacher]'``).
+paid for twice.  Needs the extra ``teacher`` (``pip install 'tarot_lite[teacher]'``).
 
 What goes wrong, and what is done: too many requests, timeouts, server errors -- tried again by the client, then
 `LanguageModelError` (the build can be started again); a broken or half answer, unknown tiers -- asked again, then
@@ -16,12 +15,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import endpoints, jsonlines
+from tarot_lite import endpoints
 from tarot_lite.problems import Form, Problem, ProblemError, Tier
 from tarot_lite.runs import write_atomic
 from tarot_lite.suites.proposers import Proposal
@@ -203,74 +202,6 @@ class LanguageModel:
             with self._lock:
                 self.failures[problem.problem_id] = f"{trouble} ({self.attempts} times)"
         return found
-
-    # --- batch files --------------------------------------------------------------------------------------------
-
-    def write_batch(self, problems: Iterable[Problem], path: str | Path, seed: int = 0) -> int:
-        """Write the JSONL file of a batch job, for the problems that the cache has no answer for.
-
-        Returns
-        -------
-        int
-            Number of requests in it.
-        """
-        lines = [
-            json.dumps(
-                {"custom_id": problem.problem_id, "method": "POST", "url": "/v1/chat/completions", "body": body},
-                ensure_ascii=False,
-            )
-            for problem in problems
-            if self._cached(body := self._body(problem, seed)) is None
-        ]
-        write_atomic(path, "".join(line + "\n" for line in lines))
-        return len(lines)
-
-    def read_batch(self, problems: Iterable[Problem], path: str | Path, seed: int = 0) -> int:
-        """Put the result file of a batch job into the cache, so that `propose` finds the answers there.
-
-        Problems without a usable answer are listed in `failures`.
-
-        Parameters
-        ----------
-        problems, seed
-            Those of `write_batch`.
-        path
-            The output (or error) file of the job.
-
-        Returns
-        -------
-        int
-            Number of usable answers.
-
-        Raises
-        ------
-        LanguageModelError
-            If a line is not JSON, or names a problem that is not among `problems`.
-        """
-        known = {problem.problem_id: problem for problem in problems}
-        usable = 0
-        for place, entry in jsonlines.read(path, LanguageModelError):
-            try:
-                problem = known[entry["custom_id"]]
-            except (KeyError, TypeError) as error:
-                raise LanguageModelError(
-                    f"{place}: no result of a request that was written for these problems ({error!r}); "
-                    "give the job's output file, and the problems that it was written for"
-                ) from None
-            response = entry.get("response") or {}
-            answer = _answer(response.get("body") or {})
-            trouble = str(entry.get("error") or "")
-            if not trouble and response.get("status_code") != 200:
-                trouble = f"status {response.get('status_code')}"
-            if not trouble:
-                _, trouble = self._proposals(answer["content"], answer["finish"])
-            if trouble:
-                self.failures[problem.problem_id] = trouble
-                continue
-            self._count(requests=1, answer=answer)
-            self._keep(self._body(problem, seed), answer)
-            usable += 1
-        return usable
 
     # --- asking -------------------------------------------------------------------------------------------------
 

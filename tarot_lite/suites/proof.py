@@ -81,22 +81,7 @@ def screen(proposals: Iterable[Proposal], max_input_kb: float) -> tuple[list[Pro
 def prove(
     problem: Problem, proposals: Sequence[Proposal], first: Sequence[Execution], second: Sequence[Execution]
 ) -> tuple[list[Proven], list[Rejection]]:
-    """Judge what the two runs of the reference gave.
-
-    Parameters
-    ----------
-    problem
-        Says how outputs are compared.
-    proposals
-        The inputs that ran.
-    first, second
-        What happened to them: the reference itself, and in another world.
-
-    Returns
-    -------
-    tuple
-        Tests whose output both runs agree on, and why the others are none.
-    """
+    """Judge what the two runs of the reference gave."""
     proven, rejections = [], []
     for proposal, one, two in zip(proposals, first, second, strict=True):
         test, why = _judge(problem, proposal, one, two)

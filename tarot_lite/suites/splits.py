@@ -26,18 +26,6 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
     Problems are put in the order of a hash of their id; the held-out ones are the first, those to train on the last.
     So a split does not depend on the order of the file, and more problems to train on never move a held-out one.
 
-    Parameters
-    ----------
-    name
-        JSONL file, or data set of the Hub (its split ``train``) or a folder that ``datasets`` reads.
-    sizes
-        ``heldout``, ``tuning``, ``probe``, ``train``: how many of each.
-
-    Raises
-    ------
-    ProblemError
-        If the data set has fewer usable problems than the sizes ask for, or cannot be read.
-
     Examples
     --------
     >>> of_data("nowhere.jsonl", {"train": 1})
@@ -75,13 +63,7 @@ def sized(count: int) -> str:
 
 
 def of_run(settings: Settings, split: str) -> list[Problem]:
-    """Problems of one split of a run: of its ``problems_data``, or of its ``world``.
-
-    Raises
-    ------
-    ProblemError
-        As `of_data`.
-    """
+    """Problems of one split of a run: of its ``problems_data``, or of its ``world``."""
     if settings.problems_data is not None:
         sizes = {name: getattr(settings, f"{name}_problems") for name in _ORDER}
         return of_data(settings.problems_data, sizes)[split]
@@ -94,18 +76,6 @@ def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]
 
     Of those that ask the same, but for case, blanks and punctuation, the first is taken: else one split would hold the answers
     to another.
-
-    Returns
-    -------
-    tuple of Problem
-        The usable ones.
-    tuple of (str, int)
-        Why others were left out, and how many.
-
-    Raises
-    ------
-    ProblemError
-        If the data set cannot be read at all.
     """
     return _usable(name, origins.content(name))
 

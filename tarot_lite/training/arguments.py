@@ -115,11 +115,6 @@ class Batches:
     def smaller(self, generating: bool) -> Batches | None:
         """The next smaller batches that keep the step as it is; None if there are none.
 
-        Parameters
-        ----------
-        generating
-            True makes the generation smaller, False the pass.
-
         Examples
         --------
         >>> whole = Batches.of(Settings(prompts_per_step=2, generations=4))
@@ -221,13 +216,7 @@ def arguments(asked: Mapping[str, Any]) -> GRPOConfig:
 
 
 def effective(asked: Mapping[str, Any], trainer: Any) -> dict[str, Any]:
-    """The arguments in force, for the record.
-
-    Raises
-    ------
-    TrainingError
-        If one is another than was asked for: a training must be what its record says.
-    """
+    """The arguments in force, for the record."""
     found = {name: _plain(getattr(trainer.args, name)) for name in asked}
     found |= {name: _plain(getattr(trainer, name, found[name])) for name in _COPIED}
     found["epsilon"] = getattr(trainer, "epsilon_low", found["epsilon"])

@@ -94,13 +94,7 @@ def _digest(content: Any) -> str:
 
 
 def check_identity(folder: Path, now: dict[str, Any]) -> None:
-    """Write the identity into a new folder, or compare it with the one that is there.
-
-    Raises
-    ------
-    TrainingError
-        If the folder holds another training; the message says in what it differs.
-    """
+    """Write the identity into a new folder, or compare it with the one that is there."""
     path = folder / _FILE
     if not path.exists():
         runs.write_atomic(path, json.dumps(now, indent=1))

@@ -76,11 +76,6 @@ def prompt_rows(
 
     A prompt is too long if it has more than ``max_prompt_tokens`` tokens, or leaves no room in the model's context for
     ``max_completion_tokens`` more.
-
-    Raises
-    ------
-    TrainingError
-        If no problem has a tier that the policy rewards, every prompt is too long, or fewer fit than a step takes.
     """
     ever_active = frozenset().union(*(phase.tiers for phase in policy.phases))
     if not any(ever_active & set(problem.tiers) for problem in problems):

@@ -87,11 +87,6 @@ class Remote:
         """Bring the newest checkpoint into a training's folder that has none; returns its step, None if there is none.
 
         The checkpoint comes last, so that a download that breaks off leaves nothing to go on from by mistake.
-
-        Raises
-        ------
-        TrainingError
-            If the Hub cannot be read.
         """
         with tempfile.TemporaryDirectory(dir=folder, prefix=".hub-") as place:
             try:

@@ -25,15 +25,7 @@ MACHINE_COLUMNS = ("seconds/*", "step_time", "tokens_per_second", "gpu_memory_gi
 
 
 def history_of(log: list[dict[str, Any]], steps: int) -> pd.DataFrame:
-    """TRL's log as one tidy row per optimizer step; the rewards' own columns keep their names.
-
-    Parameters
-    ----------
-    log
-        ``trainer.state.log_history``.
-    steps
-        Of the whole training.
-    """
+    """TRL's log as one tidy row per optimizer step; the rewards' own columns keep their names."""
     frame = pd.DataFrame([row for row in log if "loss" in row])
     if "gpu_memory_gib" not in frame:
         frame["gpu_memory_gib"] = None
@@ -91,13 +83,6 @@ def nothing_whole(rows: list[dict[str, Any]], masked: bool) -> bool:
     """Whether every completion of some steps was cut, and nothing can be learnt from them.
 
     Completions that were cut may still earn rewards that differ, which teach something; not if they are left out of the loss.
-
-    Parameters
-    ----------
-    rows
-        Of TRL's log, one per step.
-    masked
-        Whether completions that were cut are left out of the loss (``mask_truncated``).
 
     Examples
     --------

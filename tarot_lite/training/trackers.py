@@ -41,15 +41,7 @@ def of_trl(asked: str) -> str:
 
 
 def tensorboard(folder: Path, done: int) -> Any:
-    """Callback that draws TensorBoard's curves.
-
-    Parameters
-    ----------
-    folder
-        Of the training.
-    done
-        Steps behind the checkpoint that the training goes on from: what a lost run drew beyond them is taken back.
-    """
+    """Callback that draws TensorBoard's curves."""
     from torch.utils.tensorboard import SummaryWriter
     from transformers.integrations import TensorBoardCallback
 
@@ -62,15 +54,6 @@ def one_run(asked: str, folder: Path, name: str) -> Iterator[None]:
 
     Its callback opens a run only if there is none and never ends one, so that the trainings of a process would all draw on
     the first one's curves.  A training that begins again with smaller pieces stays in its run.
-
-    Parameters
-    ----------
-    asked
-        Parameter ``report_to``.
-    folder
-        Of the training: gets ``wandb/``.
-    name
-        Of the run.
     """
     if asked != "wandb":
         yield

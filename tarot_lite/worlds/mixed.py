@@ -287,11 +287,6 @@ class Spec:
 def specs(split: str) -> tuple[Spec, ...]:
     """All specifications of a split, families mixed; no specification is in two.
 
-    Raises
-    ------
-    ValueError
-        If the split is unknown.
-
     Examples
     --------
     >>> len(set(specs("train")) & set(specs("heldout")))
@@ -354,13 +349,7 @@ def corpus(
 
 
 def parts_of(problem: Problem) -> Spec:
-    """The specification behind a problem of this world.
-
-    Raises
-    ------
-    ValueError
-        If the problem comes from elsewhere.
-    """
+    """The specification behind a problem of this world."""
     family, codes = problem.extra.get("mixed", (None, ()))
     if family not in _FAMILIES:
         raise ValueError(f"problem {problem.problem_id!r} is not of the world mixed: it has no extra field 'mixed'")

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tarot_lite import suites, toyworld
-from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row, write_problems
+from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import Given, Mutants, Mutation, Programs, Stubs, sources
 from tarot_lite.suites.forms import from_any_row
+from tarot_lite.suites.io import write_rows
 
 TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
 GOOD = Problem("good", "Add n numbers.", TESTS, "input()\nprint(sum(map(int, input().split())))")
@@ -235,7 +236,7 @@ def test_half_a_last_line_is_made_anew(tmp_path: Path, sandbox: Sandbox) -> None
 
 def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, sandbox: Sandbox) -> None:
     problems = toyworld.problems("train", 34, seed=5)
-    write_problems(tmp_path / "in.jsonl", problems)
+    write_rows(tmp_path / "in.jsonl", map(to_row, problems))
     command = [sys.executable, "-m", "tarot_lite.suites", "build", str(tmp_path / "in.jsonl"), str(tmp_path / "out")]
     command += ["--mutations", "6", "--candidates", "8", "--workers", "2"]
     environment = os.environ | {"PYTHONPATH": str(Path(suites.__file__).parents[2])}

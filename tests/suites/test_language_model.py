@@ -175,31 +175,6 @@ def test_requests_are_spaced(endpoint: Endpoint) -> None:
     assert time.monotonic() - began >= 0.75
 
 
-def test_a_batch_is_written_read_and_then_costs_nothing(endpoint: Endpoint, tmp_path: Path) -> None:
-    endpoint.replies = [GOOD]
-    problems = [replace(PROBLEM, problem_id=name, statement=name) for name in ("a", "b", "c", "d")]
-    proposer = model(endpoint, cache=tmp_path / "cache")
-    proposer.propose(problems[3], 0)
-    assert proposer.write_batch(problems, tmp_path / "batch.jsonl") == 3, "what is known is not asked"
-    lines = [json.loads(line) for line in (tmp_path / "batch.jsonl").read_text().splitlines()]
-    assert [line["custom_id"] for line in lines] == ["a", "b", "c"]
-    assert lines[0]["url"] == "/v1/chat/completions"
-    results = [
-        {"custom_id": "a", "response": {"status_code": 200, "body": completion(GOOD)}, "error": None},
-        {"custom_id": "b", "response": {"status_code": 200, "body": completion("no", "stop")}, "error": None},
-        {"custom_id": "c", "response": {"status_code": 500, "body": {}}, "error": None},
-    ]
-    (tmp_path / "result.jsonl").write_text("\n".join(map(json.dumps, results)))
-    assert proposer.read_batch(problems, tmp_path / "result.jsonl") == 1
-    assert set(proposer.failures) == {"b", "c"}
-    endpoint.requests.clear()
-    assert len(proposer.propose(problems[0], 0)) == 4
-    assert endpoint.requests == []
-    (tmp_path / "foreign.jsonl").write_text('{"custom_id": "zzz"}')
-    with pytest.raises(LanguageModelError, match="line 1"):
-        proposer.read_batch(problems, tmp_path / "foreign.jsonl")
-
-
 def test_proposals_are_proven_and_measured_like_all_others(
     endpoint: Endpoint, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -141,16 +141,6 @@ def build_server(machine: str) -> bytes:
 
     The kernel tries a filter on every number when it is installed, so a search makes that cheaper than a list.
 
-    Parameters
-    ----------
-    machine
-        ``x86_64`` or ``aarch64``.
-
-    Raises
-    ------
-    KeyError
-        If there is no table for the machine.
-
     Examples
     --------
     >>> 100 < len(build_server("x86_64")) // 8 < 400
@@ -176,13 +166,6 @@ def build_server(machine: str) -> bytes:
 
 def build_child(machine: str, read_only: bool = False) -> bytes:
     """Make the filter that a child adds: it refuses what only the fork server may do, and leaves the rest to the other.
-
-    Parameters
-    ----------
-    machine
-        ``x86_64`` or ``aarch64``.
-    read_only
-        Refuse to open files for writing (for machines where neither Landlock nor a root of our own does).
 
     Examples
     --------

@@ -28,19 +28,7 @@ _LAZY = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}  # what a packa
 
 
 def main(control_fd: int, without: str, library: str, *packages: str) -> None:
-    """Set up and serve; never returns.
-
-    Parameters
-    ----------
-    control_fd
-        Number of the socket to the `Worker`.
-    without
-        Names of layers to leave out, with commas between.
-    library
-        Not empty: load `LIBRARY` too.
-    packages
-        What to import beyond the standard library: ``name=folder``.
-    """
+    """Set up and serve; never returns."""
     control = _socket.socket(fileno=_move(control_fd))
     os.environ.clear()
     os.umask(0o022)  # whatever the caller's: what is made here must be readable to the user that a program becomes
