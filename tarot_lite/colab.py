@@ -36,8 +36,7 @@ if "google.colab" in sys.modules:  # Google Colab alone; elsewhere this cell doe
     import subprocess
 
     wheel = "{repository}/releases/download/v{version}/tarot_lite-{version}-py3-none-any.whl"
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", wheel]
-    if subprocess.run([*pip, "tarot-lite"]).returncode:
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", wheel]).returncode:
         hint = "is the address yours (make colab REPO=owner/name), and the wheel (make wheel) in that release?"
         raise RuntimeError(f"cannot install {{wheel}}: {{hint}}")
     from tarot_lite import colab
@@ -168,7 +167,7 @@ def setup(drive: bool = False) -> dict[str, str]:
     """
     card = look_for_card()
     parameters = {"profile": fitting_profile(card)}
-    _install(missing(["gpu"] if card else []))
+    _install(missing(["gpu"] if card else []), alone=card is None)  # Unsloth's own ranges are not ours to stretch
     if drive:
         parameters["reports"] = _mount()
     with Sandbox(workers=1) as sandbox:
@@ -192,14 +191,18 @@ def _mount() -> str:
     return "/content/drive/MyDrive/tarot_lite/reports"
 
 
-def _install(needs: list[str]) -> None:
-    """Install `needs` beside what is there; end the kernel, and say so, only if a package that it has loaded changed."""
+def _install(needs: list[str], alone: bool = False) -> None:
+    """Install `needs` beside what is there; end the kernel, and say so, only if a package that it has loaded changed.
+
+    Where pip finds no way that leaves the loaded packages as they are, and `alone` allows it, what is absent is added
+    without its dependencies' ranges: they are narrower than what works.
+    """
     if not needs:
         return
     print(f"installing {', '.join(needs)}", flush=True)
     before, loaded = _installed(), _loaded()
     held = {name: version for name, version in before.items() if name in loaded | _colabs_own() | set(_CUDA)}
-    if not _pip(needs, held):
+    if not _pip(needs, held) and not (alone and _add(needs)):
         print("some of Colab's own packages have to change", flush=True)
         if not _pip(needs, {name: version for name, version in held.items() if name in _CUDA}):
             _pip(needs, {}, check=True)
@@ -210,6 +213,24 @@ def _install(needs: list[str]) -> None:
         sys.stdout.flush()
         time.sleep(1)  # the line has to reach the page
         os._exit(0)
+
+
+def _add(needs: list[str]) -> bool:
+    """Install what is absent, and what that needs and is absent; nothing that is there changes."""
+    seen: set[str] = set()
+    left = needs
+    while left:
+        if any(canonicalize_name(Requirement(need).name) in _installed() for need in left):
+            return False  # it is there in a version that does not fit
+        if not _pip(["--no-deps", *left], {}):
+            return False
+        seen.update(str(canonicalize_name(Requirement(need).name)) for need in left)
+        texts = [text for name in seen for text in importlib.metadata.requires(name) or ()]
+        wanted = [
+            need for need in map(Requirement, texts) if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
+        left = [f"{need.name}{need.specifier}" for need in wanted if canonicalize_name(need.name) not in _installed()]
+    return True
 
 
 def _pip(needs: list[str], held: Mapping[str, str], check: bool = False) -> bool:

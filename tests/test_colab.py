@@ -146,7 +146,7 @@ def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_PATH": str(folder / "data"),
         "JUPYTER_PREFER_ENV_PATH": "0",
-        "PIP_FIND_LINKS": str(wheel.parent),
+        "WHEEL": wheel.as_uri(),  # instead of the one of the release
         "PIP_RETRIES": "0",
         "PATH": f"{folder / 'venv/bin'}{os.pathsep}{environment['PATH']}",
     }
@@ -157,7 +157,10 @@ def run_alone(name: str, folder: Path, imitation: tuple[Path, dict[str, str]], *
     """Run a downloaded copy of a notebook in an empty folder; returns what its first code cell printed."""
     python, environment = imitation
     folder.mkdir()
-    shutil.copy(notebook_folder() / f"{name}.ipynb", folder)
+    text = (notebook_folder() / f"{name}.ipynb").read_text(encoding="utf-8")
+    address = f"{ADDRESS}/releases/download/v{__version__}/tarot_lite-{__version__}-py3-none-any.whl"
+    assert address in text
+    (folder / f"{name}.ipynb").write_text(text.replace(address, environment["WHEEL"]), encoding="utf-8")
     command = [str(python), "-m", "papermill", "--no-progress-bar", f"{name}.ipynb", "out.ipynb", *arguments]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -178,8 +181,7 @@ def test_the_cell_says_what_to_do_where_there_is_no_wheel(
     python, environment = imitation
     cell = colab.cell(f"{tmp_path.as_uri()}/OWNER/tarot_lite")
     command = [str(python), "-c", f"import google.colab\n{cell}"]
-    without = {name: value for name, value in environment.items() if name != "PIP_FIND_LINKS"}
-    result = subprocess.run(command, cwd=tmp_path, env=without, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.rstrip().splitlines()[-1].startswith("RuntimeError: cannot install file:///")
     assert "make colab REPO=owner/name" in result.stderr and "make wheel" in result.stderr
@@ -212,13 +214,19 @@ def write_wheel(folder: Path, name: str, version: str, *needs: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("need", "installed", "restarted"), [("newcomer", {"old": "1.0", "newcomer": "1.0"}, False),
-                                         ("newcomer==2.0", {"old": "2.0", "newcomer": "2.0"}, True)]
-)  # fmt: skip
+    ("need", "alone", "installed", "restarted"),
+    [
+        ("newcomer", False, {"old": "1.0", "newcomer": "1.0"}, False),
+        ("newcomer==2.0", False, {"old": "2.0", "newcomer": "2.0"}, True),
+        ("newcomer==2.0", True, {"old": "1.0", "newcomer": "2.0"}, False),  # though it asks for another
+        ("guest", True, {"old": "1.0", "newcomer": "2.0"}, False),  # and needs the newcomer
+    ],
+)
 def test_a_loaded_package_changes_only_if_it_must_and_then_python_restarts(
-    need: str, installed: dict[str, str], restarted: bool, repository: Path, tmp_path: Path
+    need: str, alone: bool, installed: dict[str, str], restarted: bool, repository: Path, tmp_path: Path
 ) -> None:
-    for name, version, *needs in (("old", "1.0"), ("old", "2.0"), ("newcomer", "1.0"), ("newcomer", "2.0", "old>=2")):
+    for name, version, *needs in (("old", "1.0"), ("old", "2.0"), ("newcomer", "1.0"), ("newcomer", "2.0", "old>=2"),
+                                 ("guest", "1.0", "newcomer==2.0")):  # fmt: skip
         write_wheel(tmp_path, name, version, *needs)
     venv.create(tmp_path / "venv", symlinks=True, system_site_packages=False)
     python = str(tmp_path / "venv/bin/python")
@@ -226,7 +234,7 @@ def test_a_loaded_package_changes_only_if_it_must_and_then_python_restarts(
     (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n{repository}\n")
     environment = {**os.environ, "PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1", "PYTHONPATH": ""}
     subprocess.run([python, "-m", "pip", "install", "-q", "old==1.0"], env=environment, check=True, cwd=tmp_path)
-    script = f"import old; from tarot_lite import colab; colab._install([{need!r}]); print('goes on')"
+    script = f"import old; from tarot_lite import colab; colab._install([{need!r}], {alone}); print('goes on')"
     result = subprocess.run([python, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert ("old changed after being loaded" in result.stdout) == restarted == ("goes on" not in result.stdout)
