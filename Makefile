@@ -19,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests .ci notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce verify ablations report test test-unsloth test-extras gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
+.PHONY: help environment reproduce verify ablations report test test-unsloth test-extras test-colab gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,10 +76,19 @@ test-extras: $(ready) ## the tests of optional trackers and of DeepSpeed, in an 
 	DS_BUILD_OPS=0 $(extras) -m pip --disable-pip-version-check install -q --no-build-isolation -r requirements/extras.txt
 	$(extras) -m pytest tests/test_extras.py $(ARGS)
 
+# Colab's Python; on a machine without it `make test-colab COLAB_PYTHON=python3.12`
+COLAB_PYTHON ?= python3.13
+
+test-colab: $(ready) ## the first cell and the notebooks beside Colab's own versions, in an environment of theirs
+	$(COLAB_PYTHON) -m venv build/colab
+	build/colab/bin/python -m pip --disable-pip-version-check install -q $(torch) $(torch_from)
+	build/colab/bin/python -m pip --disable-pip-version-check install -q -r requirements/colab.txt
+	COLAB=$(CURDIR)/build/colab $(python) -m pytest tests/test_colab.py $(ARGS)
+
 gpu-check: $(ready) ## prove and measure training on this GPU by Unsloth and by plain TRL; without one, tiny on the CPU
 	$(python) benchmarks/gpu_check.py $(ARGS)
 
-notebooks: $(ready) ## run the five notebooks in place with a fresh run of the smoke profile, storing their outputs
+notebooks: $(ready) ## run the five notebooks in place, as they open, storing their outputs
 	rm -rf reports/smoke
 	$(python) -m nbconvert --to notebook --execute --inplace --log-level=WARN notebooks/0*.ipynb
 

@@ -33,10 +33,12 @@ _CELL = """\
 import sys
 
 if "google.colab" in sys.modules:  # Google Colab alone; elsewhere this cell does nothing
+    import importlib.util
     import subprocess
 
     wheel = "{repository}/releases/download/v{version}/tarot_lite-{version}-py3-none-any.whl"
-    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", wheel]).returncode:
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", wheel]
+    if importlib.util.find_spec("tarot_lite") is None and subprocess.run(pip).returncode:
         hint = "is the address yours (make colab REPO=owner/name), and the wheel (make wheel) in that release?"
         raise RuntimeError(f"cannot install {{wheel}}: {{hint}}")
     from tarot_lite import colab

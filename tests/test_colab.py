@@ -114,13 +114,21 @@ def test_the_picked_profile_wins_over_what_nobody_edited(
 
 @pytest.fixture(scope="module")
 def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """Python of the imitated machine, and its environment variables."""
+    """Python of the imitated machine, and its environment variables.
+
+    Its libraries are those of this environment, or of the one that ``COLAB`` names (`make test-colab`).
+    """
     folder = tmp_path_factory.mktemp("colab")
-    venv.create(folder / "venv", symlinks=True)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "venv")}))
+    base = Path(os.environ["COLAB"]) / "bin/python" if "COLAB" in os.environ else Path(sys.executable)
+    subprocess.run([base, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    there = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site, libraries = (
+        Path(subprocess.run([each, "-c", there], check=True, capture_output=True, text=True).stdout.strip())
+        for each in (folder / "venv/bin/python", base)
+    )
     others = folder / "others"  # the libraries that are there, without us and without links to the repository
     others.mkdir()
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
+    for path in libraries.iterdir():
         if not path.name.startswith(("tarot_lite", "__editable__")) and path.suffix != ".pth":
             (others / path.name).symlink_to(path)
     (site / "others.pth").write_text(f"{others}\n")
@@ -132,7 +140,7 @@ def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     config = "c = get_config()\nc.InteractiveShellApp.extensions = ['google.colab']\n"
     (folder / "ipython/profile_default/ipython_config.py").write_text(config)
     (folder / "data").mkdir()
-    (folder / "data/nbconvert").symlink_to(Path(sys.prefix) / "share/jupyter/nbconvert")
+    (folder / "data/nbconvert").symlink_to(base.parent.parent / "share/jupyter/nbconvert")
     kernels = folder / "data/kernels/python3"
     kernels.mkdir(parents=True)
     python = folder / "venv/bin/python"
@@ -185,6 +193,24 @@ def test_the_cell_says_what_to_do_where_there_is_no_wheel(
     assert result.returncode == 1
     assert result.stderr.rstrip().splitlines()[-1].startswith("RuntimeError: cannot install file:///")
     assert "make colab REPO=owner/name" in result.stderr and "make wheel" in result.stderr
+
+
+@pytest.mark.skipif("COLAB" not in os.environ, reason="Colab's own versions are tried by `make test-colab`")
+@pytest.mark.parametrize("loaded", ["", "import pandas\n"])
+def test_beside_colabs_own_versions_nothing_that_is_loaded_changes(
+    loaded: str, imitation: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    python, environment = imitation
+    cell = colab.cell(ADDRESS).replace(
+        f"{ADDRESS}/releases/download/v{__version__}", environment["WHEEL"].rpartition("/")[0]
+    )
+    versions = f"import importlib.metadata as m; print([m.version(name) for name in {list(COLABS_OWN)}])"
+    before, after = (
+        subprocess.run([python, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        for text in (versions, f"import google.colab\n{loaded}{cell}\n{versions}")
+    )
+    assert after.returncode == 0 and "Python restarts" not in after.stdout, after.stdout + after.stderr
+    assert after.stdout.splitlines()[-1] == before.stdout.strip() and "WARNING" not in after.stderr
 
 
 @pytest.mark.parametrize("name", runs.STAGES)
