@@ -19,7 +19,7 @@ torch_from := $(if $(TORCH_INDEX),$(if $(wildcard $(TORCH_INDEX)/.),--find-links
 CHECKED := tarot_lite tests .ci notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help environment reproduce verify ablations report test test-unsloth test-extras test-colab gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
+.PHONY: help environment reproduce verify ablations report lines test test-unsloth test-extras test-colab gpu-check lint notebooks book example colab lab lock wheel clean clean-all update-pins golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ verify: $(ready) ## run reports/RUN (default: example) again in a scratch folder
 
 report: $(ready) ## write the front page of a run anew
 	@$(python) -m tarot_lite report reports/$(or $(RUN),$(PROFILE))
+
+lines: ## lines of Python by room
+	@git ls-files 'tarot_lite/*.py' | while read -r file; do echo "$$(wc -l < $$file) $$file"; done | awk '{ sub("tarot_lite/", "", $$2); \
+	  sub("/.*", "", $$2); sub(".py$$", "", $$2); lines[$$2] += $$1; files[$$2]++; all += $$1; n++ } \
+	  END { for (room in lines) printf "%6d  %3d  %s\n", lines[room], files[room], room; printf "%6d  %3d  all\n", all, n }' | sort -rn
+	@echo "$$(git ls-files 'tests/*.py' | grep -v cpython/programs | xargs cat | wc -l) in tests"
 
 lint: $(ready) ## style, formatting, types of the package
 	$(python) -m ruff check $(CHECKED)

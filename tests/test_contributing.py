@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-RECIPES = ("policy", "proposer", "benchmark", "model")
+RECIPES = ("policy", "proposer", "form", "benchmark", "model")
 LONGEST = 20  # lines of code that an addition may take
 
 

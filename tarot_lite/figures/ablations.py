@@ -49,7 +49,7 @@ def gain_forest(gains: pd.DataFrame) -> Figure:
     """
     policies = _by_direction(gains["policy"])
     students = list(dict.fromkeys(gains["student"]))[::-1]
-    figure, panels = _panels(students, 2.9, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    figure, panels = _panels(students, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
     for plot, student in zip(panels, students, strict=True):
         rows = gains[gains["student"] == student].set_index("policy")
         for place, policy in enumerate(policies):
@@ -115,7 +115,7 @@ def contrast_by_capability(law: pd.DataFrame) -> Figure:
         `ablations.capability_law` returns; a panel per measure.
     """
     labels = list(dict.fromkeys(law["label"]))
-    figure, panels = _panels(labels, 4.6, 3.6, sharey=True, sharex=True)
+    figure, panels = _panels(labels, 3.6, sharey=True, sharex=True)
     reach = 1.25 * max(2.0, *(100 * law[["low", "high"]].abs().max()))
     width = max(5.0, 100 * (law["capability"].max() - law["capability"].min()))
     middle = 50 * (law["capability"].max() + law["capability"].min())
@@ -147,14 +147,14 @@ def regret(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table
-        As `ablations.regret` returns; a row of panels per measure.
+        As `ablations.regret` returns; a column of panels per measure.
     """
     labels, students = list(dict.fromkeys(table["label"])), list(dict.fromkeys(table["student"]))[::-1]
     policies = _by_direction(table["policy"])
-    names = [f"{student}, {label}" for label in labels for student in students]
-    figure, panels = _panels(names, 2.6, 0.95 + 0.26 * len(policies), columns=len(students), sharey=True, sharex=True)
+    names = [f"{student}, {label}" for student in students for label in labels]
+    figure, panels = _panels(names, 0.95 + 0.26 * len(policies), columns=len(labels), sharey=True, sharex=True)
     places = {policy: place for place, policy in enumerate(policies)}
-    for plot, (label, student) in zip(panels, itertools.product(labels, students), strict=True):
+    for plot, (student, label) in zip(panels, itertools.product(students, labels), strict=True):
         for row in table[(table["label"] == label) & (table["student"] == student)].itertuples():
             place, policy = places[row.policy], get_policy(row.policy)
             plot.plot([100 * row.low, 100 * row.high], [place, place], color=policy.colour, linewidth=2.2)
@@ -239,7 +239,7 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
         As `ablations.collect_histories` returns; lines are means over seeds, bands go from the lowest seed to the highest.
     """
     students = list(dict.fromkeys(histories["student"]))[::-1]
-    figure, panels = _panels(students, 3.6, 3.2, sharey=True)
+    figure, panels = _panels(students, 3.2, sharey=True)
     for plot, student in zip(panels, students, strict=True):
         part = histories[histories["student"] == student]
         for policy in _by_direction(part["policy"]):
@@ -274,7 +274,7 @@ def tier_curves(histories: pd.DataFrame, student: str) -> Figure:
     """
     of_student = histories[histories["student"] == student]
     policies = _by_direction(of_student["policy"])
-    figure, panels = _panels(policies, 2.9, 2.5, sharey=True, sharex=True)
+    figure, panels = _panels(policies, 2.5, columns=2, sharey=True, sharex=True)
     for plot, policy in zip(panels, policies, strict=True):
         part = of_student[of_student["policy"] == policy]
         for tier in Tier:
@@ -297,7 +297,7 @@ def tier_table(heldout: pd.DataFrame) -> Figure:
     means = heldout.groupby(["student", "policy", "measure"], sort=False)[["before", "after"]].mean().reset_index()
     students = list(dict.fromkeys(means["student"]))[::-1]
     policies = _by_direction(means["policy"])
-    figure, panels = _panels(students, 3.4, 1.0 + 0.27 * (len(policies) + 1), sharey=True)
+    figure, panels = _panels(students, 1.0 + 0.27 * (len(policies) + 1), sharey=True)
     for plot, student in zip(panels, students, strict=True):
         rows = means[means["student"] == student]
         table = rows.pivot(index="policy", columns="measure", values="after").reindex(policies)[measures]
@@ -319,7 +319,7 @@ def signal_map(histories: pd.DataFrame) -> Figure:
     """
     students = list(dict.fromkeys(histories["student"]))[::-1]
     policies = _by_direction(histories["policy"])
-    figure, panels = _panels(students, 3.4, 1.0 + 0.25 * len(policies), sharey=True)
+    figure, panels = _panels(students, 1.0 + 0.25 * len(policies), sharey=True)
     tenth = (histories["progress"] * _BINS).clip(upper=_BINS - 1).astype(int)
     for plot, student in zip(panels, students, strict=True):
         part = histories.assign(tenth=tenth)[histories["student"] == student]
@@ -341,7 +341,7 @@ def code_length(lengths: pd.DataFrame) -> Figure:
         ``characters_after`` (means) and ``passed_before``, ``passed_after`` (shares of the whole suite).
     """
     students = list(dict.fromkeys(lengths["student"]))[::-1]
-    figure, panels = _panels(students, 3.2, 3.0, sharey=True, sharex=True)
+    figure, panels = _panels(students, 3.0, sharey=True, sharex=True)
     for plot, student in zip(panels, students, strict=True):
         rows = lengths[lengths["student"] == student]
         plot.plot(
@@ -382,7 +382,7 @@ def learning_speed(speed: pd.DataFrame) -> Figure:
     """
     policies = _by_direction(speed["policy"])
     students = list(dict.fromkeys(speed["student"]))[::-1]
-    figure, panels = _panels(students, 2.9, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    figure, panels = _panels(students, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
     for plot, student in zip(panels, students, strict=True):
         rows = speed[speed["student"] == student].set_index("policy")
         for place, policy in enumerate(policies):
@@ -420,15 +420,10 @@ def learning_speed(speed: pd.DataFrame) -> Figure:
 # ---------------------------------------------------------------------------------------------------------- helpers
 
 
-def _panels(
-    names: Sequence[str], width: float, height: float, columns: int = 3, **subplots: Any
-) -> tuple[Figure, list[Axes]]:
-    """One panel per name, at most `columns` in a row; no empty axes."""
-    columns = min(columns, len(names))
+def _panels(names: Sequence[str], height: float, columns: int = 1, **subplots: Any) -> tuple[Figure, list[Axes]]:
+    """One panel per name, under one another, so that a phone can show them; no empty axes."""
     rows = math.ceil(len(names) / columns)
-    figure, axes = new_figure(
-        0.6 + width * columns, 0.4 + height * rows, nrows=rows, ncols=columns, squeeze=False, **subplots
-    )
+    figure, axes = new_figure(6.2, 0.4 + height * rows, nrows=rows, ncols=columns, squeeze=False, **subplots)
     panels = list(axes.flat)
     for empty in panels[len(names) :]:
         empty.remove()
@@ -487,12 +482,12 @@ def _bands(plot: Axes, policy: str, steps: int) -> None:
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend for all panels, beside them, each label once."""
+    """One legend for all panels, above them, each label once."""
     found: dict[str, Any] = {}
     for plot in panels:
         for handle, label in zip(*plot.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False)
+    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
 
 
 def _reach(plot: Axes, points: float = 2.0) -> None:

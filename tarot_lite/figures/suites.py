@@ -43,7 +43,7 @@ def ladder(rungs: pd.DataFrame, title: str) -> Figure:
     title
         What problem it is.
     """
-    figure, axes = new_figure(7.5, 1.1 + 0.42 * max(len(rungs), 1))
+    figure, axes = new_figure(6.4, 1.1 + 0.42 * max(len(rungs), 1))
     for place, (_, rung) in enumerate(rungs.iterrows()):
         colour = _colour(rung["tier"])
         axes.barh(place, rung["rejects"], color=colour, alpha=0.35, height=0.7)
@@ -105,7 +105,7 @@ def kill_matrix(record: Mapping[str, Any], title: str) -> Figure:
         shade = 2 + Tier(tier).rank if kept and tier else 1
         shades[at] = rows[test][columns] * shade
     colours = ListedColormap(["#FFFFFF", "#D0D0D0", *TIER_COLOURS.values()])
-    figure, axes = new_figure(7.5, 1.5 + 0.13 * len(tests))
+    figure, axes = new_figure(6.4, 1.5 + 0.13 * len(tests))
     axes.pcolormesh(shades, cmap=colours, vmin=0, vmax=5, edgecolors="#F0F0F0", linewidth=0.3)
     axes.set(title=_short(title, 70), xlabel="candidates, most rejected first", ylabel="tests, easiest first")
     axes.set(xticks=[], yticks=[])

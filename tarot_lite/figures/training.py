@@ -25,8 +25,8 @@ _SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
 
 def curriculum_plan(*policies: Policy) -> Figure:
     """Draw policies as timetables: a bar where a tier is active, its weight written into it; pale where each group decides."""
-    figure, axes = new_figure(3.3 * len(policies), 2.3, ncols=len(policies), sharey=True, squeeze=False)
-    for plot, policy in zip(axes[0], policies, strict=True):
+    figure, axes = new_figure(5.0, 2.1 * len(policies), nrows=len(policies), squeeze=False)
+    for plot, policy in zip(axes[:, 0], policies, strict=True):
         ends = [phase.start for phase in policy.phases[1:]] + [1.0]
         for phase, end in zip(policy.phases, ends, strict=True):
             for tier in phase.tiers:
@@ -58,7 +58,7 @@ def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     policy
         The curriculum that was in force.
     """
-    figure, axes = new_figure(7.5, 3.8)
+    figure, axes = new_figure(6.4, 3.8)
     _phase_bands(axes, policy, history)
     for tier in Tier:
         axes.plot(history["step"], _smooth(history[f"tier/{tier.value}"]), color=TIER_COLOURS[tier], label=tier.value)
@@ -74,7 +74,7 @@ def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
 
 def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     """Share of groups that give a gradient, for the reward in force and for each tier by itself."""
-    figure, axes = new_figure(7.5, 3.4)
+    figure, axes = new_figure(6.4, 3.4)
     _phase_bands(axes, policy, history)
     for tier in Tier:
         axes.plot(
@@ -94,7 +94,7 @@ def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
 
 def paying_tiers(history: pd.DataFrame) -> Figure:
     """What the reward was, step by step: which tier paid in which share of the groups."""
-    figure, axes = new_figure(7.5, 3.4)
+    figure, axes = new_figure(6.4, 3.4)
     shares = [_smooth(history[f"paid/{tier.value}"]) for tier in Tier]
     axes.stackplot(history["step"], *shares, colors=TIER_COLOURS.values(), labels=[tier.value for tier in Tier])
     axes.set(xlabel="GRPO step", ylabel="share of the groups", ylim=(0, 1))
@@ -142,13 +142,13 @@ def gradient_sources(table: pd.DataFrame) -> Figure:
         `training.gradient_table`.
     """
     phases = sorted(table["phase"].unique())
-    figure, axes = new_figure(2.4 * len(phases) + 1.2, 2.6, ncols=len(phases), sharey=True, squeeze=False)
+    figure, axes = new_figure(5.4, 1.9 * len(phases) + 0.4, nrows=len(phases), sharex=True, squeeze=False)
     parts = {
         "all_fail": ("#BBBBBB", "all fail"),
         "differ": ("#0072B2", "differ: a gradient"),
         "all_pass": ("#E5E5E5", "all pass"),
     }
-    for plot, phase in zip(axes[0], phases, strict=True):
+    for plot, phase in zip(axes[:, 0], phases, strict=True):
         rows = table[table["phase"] == phase].iloc[::-1]
         left = pd.Series(0.0, index=rows.index)
         for column, (colour, label) in parts.items():
@@ -157,8 +157,9 @@ def gradient_sources(table: pd.DataFrame) -> Figure:
         for place, (tier, active) in enumerate(zip(rows["tier"], rows["active"], strict=True)):
             if active and tier != "reward":
                 plot.text(1.01, place, "●", va="center", fontsize=8)
-        plot.set(title=f"phase {phase}", xlim=(0, 1.08), xlabel="share of groups")
+        plot.set(title=f"phase {phase}", xlim=(0, 1.08))
         plot.grid(False, axis="y")
+    plot.set_xlabel("share of groups")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
     note(axes[0][0], "●: the tier earns reward in this phase")
@@ -179,7 +180,7 @@ def time_shares(history: pd.DataFrame) -> Figure:
         "waiting": ("#D55E00", "waiting for the sandbox"),
         "update": ("#999999", "update"),
     }
-    figure, axes = new_figure(7.5, 3.2)
+    figure, axes = new_figure(6.4, 3.2)
     columns = [_smooth(history[f"seconds/{part}"]) for part in parts]
     axes.stackplot(
         history["step"],
