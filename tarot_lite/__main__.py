@@ -191,14 +191,19 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, parameters: dict[str, Any]) -> int:
-    from tarot_lite import batch
+    from tarot_lite import batch, preflight
     from tarot_lite.report import build
 
     began = time.monotonic()
+    stages = batch.stage_names(options.stage)
+    settings = load_profile(options.profile, **{name: value for name, value in parameters.items() if value is not None})
+    if stages != ["02_sandboxed_execution"] and settings.scheduler is None:  # workers may have what is missing here
+        try:
+            preflight.check(settings)
+        except preflight.PreflightError as error:
+            return _complain(f"{error}" + ("\nprofile cpu needs none of it" if settings.models else ""), 2)
     try:
-        folder = batch.run(
-            batch.stage_names(options.stage), options.profile, parameters, options.notebooks, options.again, say=_say
-        )
+        folder = batch.run(stages, options.profile, parameters, options.notebooks, options.again, say=_say)
     except batch.StageFailed as error:
         return _complain(error, 1)
     page = build(folder)

@@ -152,6 +152,8 @@ def test_the_front_page_says_what_is_missing(in_empty_folder: Path) -> None:
         (["-p", "seed", "1", "-p", "seed", "2"], "parameter seed is given twice"),
         (["--run", "a", "-p", "run", "b"], "parameter run is given twice"),
         (["--notebooks", "nowhere"], "is not there"),
+        (["-p", "models", "m=./nowhere", "--stage", "1"], "model of m"),
+        (["-p", "problems_data", "none.jsonl", "--stage", "3"], "none.jsonl: no such file"),
     ],
 )
 def test_wrong_arguments_are_2_and_nothing_is_written(
