@@ -1,11 +1,9 @@
-"""The book: its configuration reads our notebooks, its reference misses no module, and a dead link is noticed.
-
-Building all of it is `make book`, which fails on any warning and any dead link.
-"""
+"""The book: its configuration reads our notebooks, its reference misses no module, and a dead link is noticed."""
 
 from __future__ import annotations
 
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,6 +98,18 @@ def test_a_small_book_builds_without_a_warning_and_a_wrong_one_fails(book: Path,
     assert any(fault.startswith("one.html: two.html") for fault in dead(out))
     (source / "two.ipynb").unlink()
     assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_the_whole_book_builds_without_a_warning_and_without_a_dead_link(
+    book: Path, repository: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "book/source", tmp_path / "book/html"
+    shutil.copytree(book, source)
+    (tmp_path / "reports").symlink_to(repository / "reports")  # where the pages look for their pictures
+    options = ["-m", "sphinx", "-q", "-W", "--keep-going", str(source), str(out)]
+    for command in ([str(book / "chapters.py"), str(source)], options, [str(book / "links.py"), str(out)]):
+        built = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+        assert built.returncode == 0, built.stdout + built.stderr
 
 
 def test_links_to_missing_places_of_a_page_are_dead(book: Path, tmp_path: Path) -> None:

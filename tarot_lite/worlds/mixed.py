@@ -23,14 +23,14 @@ No constant passes any test, and `problems` keeps the specifications of its spli
 
 The constants were chosen on tuning problems with run seed 5, which no report uses (60 problems, 8 samples):
 
-============  =====  ============  =======  ====  =====  ==========================
-warm-up step  basic  intermediate  complex  edge  whole  passes edge, not the rest
-============  =====  ============  =======  ====  =====  ==========================
-70            41.7%  14.4%         4.6%     9.6%  0.6%   67%
-100           61.9%  31.2%         10.4%    15.8%  0.8%  57%
-130           69.6%  42.3%         21.7%    19.0%  5.2%  44%
-200           91.0%  63.3%         39.2%    24.6%  9.8%  28%
-============  =====  ============  =======  ====  =====  ==========================
+============  =====  ============  =======  =====  =====  ==========================
+warm-up step  basic  intermediate  complex  edge   whole  passes edge, not the rest
+============  =====  ============  =======  =====  =====  ==========================
+70            41.7%  14.4%         4.6%     9.6%   0.6%   67%
+100           61.9%  31.2%         10.4%    15.8%  0.8%   57%
+130           69.6%  42.3%         21.7%    19.0%  5.2%   44%
+200           91.0%  63.3%         39.2%    24.6%  9.8%   28%
+============  =====  ============  =======  =====  =====  ==========================
 
 The last column is the share of those that pass edge and fail basic or intermediate.  80 steps of GRPO (seed 1) took the
 student of step 70 to a whole suite of 0.8 to 2.1%, and that of step 100 to 3.8% (uni), 4.6% (frontier), 6.2%
@@ -50,6 +50,20 @@ from typing import Any, NamedTuple
 
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
 from tarot_lite.toyworld import SPLITS
+
+__all__ = [
+    "RIGHT",
+    "SPLITS",
+    "SUMMARY",
+    "Family",
+    "Option",
+    "Spec",
+    "corpus",
+    "parts_of",
+    "problems",
+    "specs",
+    "wrong_programs",
+]
 
 SUMMARY = "mixed world, edge apart from the main path"
 
