@@ -74,9 +74,9 @@ def test_a_run_says_whether_it_is_exact(
 ) -> None:
     script = before + RUN.format(settings=settings)
     run(["-c", script], tmp_path, **variables)
-    manifest = runs.read_json(tmp_path / "reports/smoke/manifest.json")
+    manifest = runs.read_json(tmp_path / "reports/cpu/manifest.json")
     told = manifest["arithmetic"]
-    page = report.build(tmp_path / "reports/smoke").read_text(encoding="utf-8").replace("&#39;", "'")
+    page = report.build(tmp_path / "reports/cpu").read_text(encoding="utf-8").replace("&#39;", "'")
     if reason is None:
         assert told["exact"] and told["why_not"] == [] and "exact: AVX2, one thread per process" in page
         assert [(way["asked"], way["in_force"]) for way in told["ways"]] == [("AVX2", "AVX2")]
@@ -92,7 +92,7 @@ def test_a_stage_resumed_elsewhere_lists_both_machines(tmp_path: Path, monkeypat
     for processor in ("one", "another", "another"):
         monkeypatch.setattr(runs, "_processor", lambda processor=processor: processor)
         runs.start("02_sandboxed_execution").finish()
-    manifest = runs.read_json(tmp_path / "reports/smoke/manifest.json")
+    manifest = runs.read_json(tmp_path / "reports/cpu/manifest.json")
     assert [way["processor"] for way in manifest["arithmetic"]["ways"]] == ["one", "another"]
 
 

@@ -54,7 +54,7 @@ class Run:
         found = []
         for name in STAGES:
             given = {"reports": str(self.folder / "reports"), **self.parameters}
-            settings = runs._settings_of(given)
+            settings = runs._settings_of(given, name)
             if not runs.is_done(runs.reports_folder(settings) / settings.run_name, name, settings):
                 stage = runs.start(name, dict(given))
                 stage.save_table("numbers", [{"stage": name}])
