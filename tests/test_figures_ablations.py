@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -152,3 +155,21 @@ def test_the_picture_of_the_idea_shows_the_tests_the_phases_and_each_seed() -> N
     assert (
         len(figures.idea(problem.with_tests(problem.tests[:1]), none_has_a_direction, "weak").axes[1].collections) == 4
     )
+
+
+def test_what_a_figure_shows_is_the_same_whatever_order_sets_have() -> None:
+    script = (
+        "from tarot_lite import runs; from tarot_lite.curriculum import PORTFOLIO;"
+        "from tarot_lite.figures.training import curriculum_plan; print(runs._drawn(curriculum_plan(*PORTFOLIO.values())))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1

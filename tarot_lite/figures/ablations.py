@@ -203,7 +203,7 @@ def idea(problem: Problem, histories: pd.DataFrame, student: str) -> Figure:
     for at, name in enumerate(policies):
         policy = get_policy(name)
         for phase, end in zip(policy.phases, [*(phase.start for phase in policy.phases[1:]), 1.0], strict=True):
-            for tier in phase.tiers:
+            for tier in sorted(phase.tiers, key=list(Tier).index):  # a set has no order of its own
                 span = (100 * phase.start, 100 * (end - phase.start))
                 pays.broken_barh([span], (4.6 * at + tier.rank, 0.9), color=TIER_COLOURS[tier])
     pays.set_yticks([4.6 * at + 2 for at, _ in enumerate(policies)], [get_policy(name).direction for name in policies])

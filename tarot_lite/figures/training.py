@@ -29,7 +29,7 @@ def curriculum_plan(*policies: Policy) -> Figure:
     for plot, policy in zip(axes[:, 0], policies, strict=True):
         ends = [phase.start for phase in policy.phases[1:]] + [1.0]
         for phase, end in zip(policy.phases, ends, strict=True):
-            for tier in phase.tiers:
+            for tier in sorted(phase.tiers, key=list(Tier).index):  # a set has no order of its own
                 plot.barh(
                     tier.rank,
                     end - phase.start,
