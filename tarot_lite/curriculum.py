@@ -35,7 +35,7 @@ __all__ = ["PORTFOLIO", "PUBLISHED", "Direction", "Group", "Phase", "Policy", "a
 Unit = Literal["tier", "test", "suite"]
 Direction = Literal["easy to hard", "hard first", "adaptive", "no schedule"]
 State = Mapping[str, float]
-Rule = Callable[["Group"], Mapping[Tier, float] | frozenset[Tier]]
+Rule = Callable[["Group"], Mapping[Tier, float] | set[Tier] | frozenset[Tier]]
 Learn = Callable[[State, "Group", Mapping[Tier, float]], State]
 _SPARE = ("#E7298A", "#66A61E", "#7570B3", "#A6761D", "#1B9E77", "#666666")  # for policies that name no colour
 
@@ -231,8 +231,8 @@ class Policy:
         active = self.at(group.progress)
         group = replace(group, passed={tier: passes for tier, passes in group.passed.items() if tier in active})
         ruled = self.rule(group) if group.passed else {}
-        if isinstance(ruled, frozenset):
-            return self._all_of(ruled & active or active)
+        if isinstance(ruled, set | frozenset):
+            return self._all_of(active & ruled or active)
         prices = dict(ruled)
         for tier, price in prices.items():
             if not (isinstance(price, int | float) and 0 <= price < math.inf):

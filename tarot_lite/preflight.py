@@ -21,13 +21,13 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tarot_lite.endpoints import split_address
-from tarot_lite.problems import ProblemError
+from tarot_lite.problems import Form, ProblemError
 from tarot_lite.runs import reports_folder
 from tarot_lite.sandbox import Sandbox, SandboxError
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends, memory, models
 from tarot_lite.students.writer import StudentError
-from tarot_lite.suites import splits
+from tarot_lite.suites import sources, splits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -364,7 +364,7 @@ def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]
     if name is None:
         yield Check("problems", "ok", "the toy world, made here")
         return
-    if not splits.is_file(name) and not Path(name).is_dir():
+    if not sources.is_file(name) and not Path(name).is_dir():
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
         url = hf_hub_url(name, "README.md", repo_type="dataset")
@@ -375,6 +375,10 @@ def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]
         train = splits.of_data(name, sizes)["train"]
     except ProblemError as error:
         yield Check("problems", "stop", str(error))
+        return
+    if not settings.models and any(problem.form is not Form.SCAFFOLD for problem in train):
+        told = f"{name}: the tiny students can write nothing but one line about the toy world"
+        yield Check("problems", "stop", told, "name a model that knows Python, such as -p models m=smollm2")
         return
     long = sum(len(problem.statement) > _CHARACTERS * settings.max_prompt_tokens for problem in train)
     if long == len(train):

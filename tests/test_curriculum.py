@@ -225,6 +225,12 @@ def test_where_tiers_are_nested_furthest_is_frontier(reached):
     assert rewards("furthest", group) == rewards("frontier", group)
 
 
+def test_a_rule_may_give_any_set_of_tiers():
+    both = adaptive("both", lambda group: {Tier.BASIC, Tier.EDGE})
+    assert both.settle(Group.of(NESTED)).at(0) == {Tier.BASIC, Tier.EDGE}
+    assert adaptive("none", lambda group: set()).settle(Group.of(NESTED)).at(0) == set(Tier)
+
+
 def test_a_rule_that_gives_no_number_is_named():
     with pytest.raises(ValueError, match=r"'mine': its rule gives .* the price nan; give a number from 0"):
         adaptive("mine", lambda group: {Tier.EDGE: float("nan")}).settle(Group.of(NESTED))

@@ -205,10 +205,14 @@ def problems(path: Path, statement: str) -> str:
 
 def test_problems_are_looked_at_before_the_training(tmp_path: Path) -> None:
     sizes: dict[str, Any] = {f"{name}_problems": 4 for name in ("train", "probe", "tuning", "heldout")}
-    long = Settings(problems_data=problems(tmp_path / "long.jsonl", "so " * 3000), max_prompt_tokens=512, **sizes)
+    statements = problems(tmp_path / "long.jsonl", "so " * 3000)
+    long = Settings(problems_data=statements, models={"m": "smollm2"}, max_prompt_tokens=512, **sizes)
     row = looked(long)["problems"]
     assert row.state == "stop" and "all 4 statements are longer than max_prompt_tokens = 512" in row.found
-    fine = Settings(problems_data=problems(tmp_path / "fine.jsonl", "Print 1."), **sizes)
+    data = problems(tmp_path / "fine.jsonl", "Print 1.")
+    tiny = looked(Settings(problems_data=data, **sizes))["problems"]
+    assert tiny.state == "stop" and "tiny students" in tiny.found and "models" in tiny.remedy
+    fine = Settings(problems_data=data, models={"m": "smollm2"}, **sizes)
     assert looked(fine)["problems"].state == "ok"
     few = replace(fine, train_problems=40)
     assert "has 20 usable problems" in looked(few)["problems"].found

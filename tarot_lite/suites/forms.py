@@ -152,7 +152,7 @@ def _kodcode(row: _Row) -> Problem:
     named = row.json("test_info", list, default=[])
     first = row.within("test_info", named[0]) if named else row
     entry = first.text("function_name") if named else _defined(row, reference, tests)
-    start = first.text("function_declaration", f"def {entry}(...):") if named else f"def {entry}(...):"
+    start = first.text("function_declaration", "") if named else ""
     calls = _calls(tests, {entry}, _parameters(reference, entry))
     return _of_calls(row, row.id("question_id"), _starting(row.text("question"), start), reference, entry, calls)
 
@@ -258,7 +258,15 @@ def from_any_row(row: Any, place: str = "row") -> Problem:
 def _of_calls(
     row: _Row, key: str, statement: str, reference: str | None, entry: str, calls: Iterable[_Call]
 ) -> Problem:
-    """A problem whose tests are calls; of one call the first claimed result counts."""
+    """A problem whose tests are calls; of one call the first claimed result counts.
+
+    A statement that does not call the function by its name gets its first line: nobody could answer it else.
+    """
+    name = entry.rpartition(".")[2]
+    if not re.search(rf"\b{re.escape(name)}\s*\(", statement):
+        order = ", ".join(_parameters(reference or "", entry)) or "..."
+        first = f"class Solution:\n    def {name}(self, {order}):" if "." in entry else f"def {name}({order}):"
+        statement = _starting(statement, first)
     found: dict[str, str] = {}
     for call, result in calls:
         if not found.get(call):

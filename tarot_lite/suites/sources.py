@@ -14,7 +14,33 @@ from tarot_lite import jsonlines
 from tarot_lite.problems import Problem, ProblemError
 from tarot_lite.suites.forms import from_any_row
 
-__all__ = ["hub", "read"]
+__all__ = ["find", "hub", "is_file", "read"]
+
+_SUFFIXES = (".jsonl", ".json", ".parquet", ".gz")
+
+
+def is_file(name: str) -> bool:
+    """Whether a name means a file, not a data set for ``datasets``."""
+    return Path(name).is_file() or name.endswith(_SUFFIXES)
+
+
+def find(name: str) -> Iterator[Problem | ProblemError]:
+    """Problems of a file, or of a data set of the Hub or a folder (its split ``train``).
+
+    Raises
+    ------
+    ProblemError
+        If it cannot be had at all.
+    """
+    try:
+        yield from read(name) if is_file(name) else hub(name)
+    except ProblemError:
+        raise
+    except (OSError, ValueError) as error:  # what `datasets` raises for a name it does not find, offline or gated
+        raise ProblemError(
+            f"{name}: no file, and cannot be read as a data set of the Hub ({type(error).__name__}: {error!s:.300}); "
+            "check the name and the network, log in with `hf auth login` if it is gated, or give a JSONL file"
+        ) from error
 
 
 def read(path: str | Path) -> Iterator[Problem | ProblemError]:

@@ -7,14 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from tarot_lite import origins, worlds
 from tarot_lite.problems import Problem, ProblemError
 from tarot_lite.settings import Settings
 from tarot_lite.suites import sources
 
-__all__ = ["is_file", "of_data", "of_run", "sized", "usable"]
+__all__ = ["of_data", "of_run", "sized", "usable"]
 
 _ORDER = ("heldout", "tuning", "probe", "train")
 _SHARES = {"heldout": 0.3, "tuning": 0.1, "probe": 0.15}  # the rest is trained on
@@ -28,10 +27,10 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
 
     Examples
     --------
-    >>> of_data("nowhere.jsonl", {"train": 1})
+    >>> of_data("nowhere.jsonl", {"train": 1})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    tarot_lite.problems.ProblemError: nowhere.jsonl: no such file; give a JSONL file with one problem a line
+    tarot_lite.problems.ProblemError: parameter problems_data: nowhere.jsonl: no such file; ...
     """
     found, dropped = usable(name)
     wanted = sum(sizes.values())
@@ -86,22 +85,18 @@ def _usable(name: str, content: str) -> tuple[tuple[Problem, ...], tuple[tuple[s
     kept: list[Problem] = []
     dropped: Counter[str] = Counter()
     try:
-        for problem in sources.read(name) if is_file(name) else sources.hub(name):
-            if isinstance(problem, ProblemError):
-                dropped["broken row"] += 1
-            elif not problem.statement.strip():
-                dropped["no statement"] += 1
-            elif not problem.tiers:
-                dropped["no test with a tier"] += 1
-            else:
-                kept.append(problem)
-    except (OSError, ValueError) as error:  # what `datasets` raises for a name it does not find, offline or gated
-        if isinstance(error, ProblemError):
-            raise
-        raise ProblemError(
-            f"parameter problems_data: {name} cannot be read as a Hub data set ({type(error).__name__}: {error!s:.300}); "
-            "check the name and the network, log in with `hf auth login` if it is gated, or give a JSONL file"
-        ) from error
+        found = list(sources.find(name))
+    except ProblemError as error:
+        raise ProblemError(f"parameter problems_data: {error}") from error
+    for problem in found:
+        if isinstance(problem, ProblemError):
+            dropped["broken row"] += 1
+        elif not problem.statement.strip():
+            dropped["no statement"] += 1
+        elif not problem.tiers:
+            dropped["no test with a tier"] += 1
+        else:
+            kept.append(problem)
     kept.sort(key=lambda problem: hashlib.sha256(problem.problem_id.encode()).digest())
     distinct: dict[str, Problem] = {}
     for problem in kept:
@@ -109,9 +104,3 @@ def _usable(name: str, content: str) -> tuple[tuple[Problem, ...], tuple[tuple[s
     if joined := len(kept) - len(distinct):
         dropped["same statement as another"] = joined
     return tuple(distinct.values()), tuple(dropped.items())
-
-
-def is_file(name: str) -> bool:
-    """Whether a value of ``problems_data`` means a JSONL file, not a data set for ``datasets``."""
-    path = Path(name)
-    return path.is_file() or path.name.endswith((".jsonl", ".jsonl.gz"))

@@ -157,8 +157,7 @@ def test_a_row_is_read_and_its_reference_passes_its_tests(name: str, sandbox: Sa
     else:
         results = sandbox.judge(claimed, problem.reference or "")
         assert all(result.verdict is Verdict.PASSED for result in results), results
-    if entry:
-        assert problem.entry_name in problem.statement or name in ("PrimeIntellect by call", "MBPP", "plain by call")
+    assert not entry or f"{problem.entry_name}(" in problem.statement
 
 
 JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()) | st.just({"a": 1})
@@ -244,6 +243,15 @@ def test_a_file_that_is_no_parquet_is_told(tmp_path: Path) -> None:
 def test_thirty_problems_in_three_forms_become_what_a_run_takes(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert (
+        __main__.main(
+            ["import", str(repository / "notebooks/own_problems.jsonl"), "--out", str(tmp_path / "own.jsonl")]
+        )
+        == 0
+    )
+    page = (repository / "notebooks/book/own.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\n")[2].partition("\na run on")[0]
+    assert shown and shown in capsys.readouterr().out  # what the page shows is what comes out
     broken = json.dumps(ROWS["plain"][0] | {"tests": 5}), json.dumps(ROWS["LiveCodeBench"][0]), '{"id": '
     lines = (repository / "notebooks/own_problems.jsonl").read_text(encoding="utf-8")
     (tmp_path / "mine.jsonl").write_text(lines + "\n".join(broken), encoding="utf-8")
@@ -255,7 +263,20 @@ def test_thirty_problems_in_three_forms_become_what_a_run_takes(
     problems = read_problems(out)
     assert len(problems) == 30 and sum(len(problem.tiers) == 4 for problem in problems) >= 24
     assert [len(found) for found in splits.of_data(str(out), {"train": 14, "heldout": 9}).values()] == [9, 0, 0, 14]
+    assert "broken row: " in told and "field 'tests' is 5; expected a list" in told
     assert not list(tmp_path.glob("*.parts"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("mien.json", "mien.json: no such file"), ("mien", "mien: no file, and cannot")]
+)
+def test_a_name_that_is_nowhere_is_2_and_says_what_to_check(
+    name: str, said: str, in_empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    assert __main__.main(["import", name]) == 2
+    told = capsys.readouterr().err
+    assert said in told and "give a JSONL file" in told and not list(in_empty_folder.iterdir())
 
 
 def test_nothing_usable_is_an_error_with_every_reason(tmp_path: Path, sandbox: Sandbox) -> None:

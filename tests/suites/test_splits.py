@@ -88,7 +88,10 @@ def test_too_few_usable_problems_say_how_many_and_why_others_were_left_out(tmp_p
 def test_a_data_set_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
     with pytest.raises(ProblemError, match=r"no such file; give a JSONL file"):
         of_data(str(tmp_path / "none.jsonl"), SIZES)
-    with pytest.raises(ProblemError, match=r"cannot be read as a Hub data set .*; check the name and the network"):
+    with pytest.raises(
+        ProblemError,
+        match=r"parameter problems_data: .* cannot be read as a data set of the Hub .*; check the name and the network",
+    ):
         of_data(str(tmp_path / "no_folder"), SIZES)
 
 
