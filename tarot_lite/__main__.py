@@ -176,6 +176,7 @@ def _import(options: argparse.Namespace) -> None:
     for line in found.lines():
         _say(line)
     sizes = splits.sized(len(splits.usable(str(options.out))[0]))
+    sizes += " -p max_completion_tokens 160"  # the profile's own suffice for one line
     _say(f"a run on {options.out}: make reproduce PROFILE=smollm2-cpu ARGS='-p problems_data {options.out} {sizes}'")
 
 

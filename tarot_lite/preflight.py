@@ -199,6 +199,13 @@ def _backend(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     yield Check(
         "backend", "look" if wished else "ok", f"{backend.name}: {backend.why}", obstacle or "" if wished else ""
     )
+    if settings.generation != "plain" and (mode or backend.name == "unsloth"):
+        other = "vLLM" if mode else "Unsloth"
+        remedy = "leave it plain" + ("" if mode else ", or set backend to transformers")
+        yield Check(
+            "generation", "stop", f"generation is {settings.generation}, but {other} writes in its own way", remedy
+        )
+        return
     why = backends.vllm_obstacle(settings, card, known[0] if known else None) if settings.vllm == "auto" else None
     yield Check("generation", "ok", f"vLLM, {mode}" if mode else "by the model itself" + (f": {why}" if why else ""))
 
@@ -236,19 +243,21 @@ def _memory(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     precision = backends.precision(settings, card)
     for name, model in _known(settings):
         item = f"memory for {name}"
-        need = memory.total(memory.estimate(model, settings, precision))
+        parts = memory.estimate(model, settings, precision)
         if card is None:
-            yield Check(item, "ok", f"about {need:.1f} GiB of the machine's own")
+            yield Check(item, "ok", f"about {memory.total(parts):.1f} GiB of the machine's own")
             continue
         room = memory.SAFE * card.memory
-        shared = settings.vllm == "colocate" or (
+        if settings.vllm == "colocate" or (
             settings.vllm == "auto" and backends.vllm_mode(settings, card, model) == "colocate"
-        )
-        if shared:
-            need, room = memory.beside_vllm(model, settings, precision, card.memory)
+        ):
+            parts["cache"], room = 0.0, room - settings.vllm_memory * card.memory
+        need, kept = memory.total(parts), memory.total(parts, reserved=True)
         said = f"about {need:.1f} of {room:.1f} GiB"
         if need <= room:
-            yield Check(item, "ok", said)
+            remedy = "if it runs out, set PYTORCH_ALLOC_CONF=expandable_segments:True or lower micro_batch"
+            more = f"{said}, {kept:.1f} with what the allocator keeps"
+            yield Check(item, "ok", more) if kept <= room else Check(item, "look", more, remedy)
             continue
         near = memory.nearest_fit(model, settings, precision, room)
         remedy = (

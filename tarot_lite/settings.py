@@ -146,6 +146,11 @@ class Settings:
     lora_targets: list[str] = _option(
         ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], "Layers that get an adapter."
     )
+    generation: str = _option(
+        "plain",
+        "How a model writes; static: transformers compiles it on a GPU; continuous: paged, finished completions make room.",
+        choices=("plain", "static", "continuous"),
+    )
     vllm: str = _option(
         "off",
         "Generation by vLLM; auto: beside the training on the same GPU if it is installed and fits; server: one of its own.",
@@ -162,6 +167,12 @@ class Settings:
         "How pretrained students are asked: chat, or fewshot (worked examples to continue); None: their own way.",
         since=3,
         choices=("chat", "fewshot"),
+    )
+    supervised_steps: int = _option(
+        0,
+        "Supervised steps on worked examples before a pretrained student is measured, so that it knows how it is asked; 0: none.",
+        since=3,
+        low=0,
     )
     probe_samples: int = _option(8, "Completions per probe problem.", since=3, low=1)
     eval_samples: int = _option(4, "Completions per held-out problem.", since=4, low=1)
@@ -381,6 +392,11 @@ class Settings:
                 split_address(source)
             except ValueError as error:
                 raise ValueError(f"parameter models holds {name}: {error}") from None
+        if self.supervised_steps and self.problems_data is None and self.prompt_style:
+            raise ValueError(
+                f"parameter prompt_style is {self.prompt_style!r}, but with supervised_steps = {self.supervised_steps} a student "
+                "learns to be asked by one line of its world; leave one of the two out"
+            )
         if self.tier_weights is not None and (len(self.tier_weights) != 4 or not all(self.tier_weights)):
             raise ValueError(
                 f"parameter tier_weights is {self.tier_weights!r}; give four numbers above 0, basic to edge"

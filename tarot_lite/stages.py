@@ -193,7 +193,8 @@ def measure(
 def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list[dict[str, str | float]]:
     """What the way of asking does to a pretrained student: the same problems by chat, if it can, and by examples.
 
-    By chat it may write three times as much, for a fence and some words around the program.
+    Both are asked of the model as it came; after a supervised warm-up there is a row for what it can do then.  By chat it may
+    write three times as much, for a fence and some words around the program.
 
     Returns
     -------
@@ -202,16 +203,23 @@ def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list
         ``basic`` and ``whole suite`` (pass@1), ``groups with a gradient`` (share, all tiers counting).  Empty without
         pretrained students.
     """
-    from tarot_lite import capability
+    from tarot_lite import capability, students
 
     settings = stage.settings
+    cold = dataclasses.replace(settings, supervised_steps=0)
     rows: list[dict[str, str | float]] = []
     for name in settings.models:
-        for style, longer in (("chat", 3), ("fewshot", 1)):
-            if style == "chat" and not getattr(student(stage, name), "can_chat", True):
-                continue  # a base model
-            pupil = student(stage, name, style)
-            folder = f"{name}-probe" if style == settings.prompt_style else f"{name}-{style}-probe"
+        for style, longer in (("chat", 3), ("fewshot", 1), ("after a warm-up", 1)):
+            if style == "after a warm-up":
+                if not settings.supervised_steps:
+                    continue
+                pupil, folder = student(stage, name), f"{name}-probe"
+            else:
+                pupil = students.make(name, cold, runs.shared_folder(stage, "students"))
+                if style == "chat" and not getattr(pupil, "can_chat", True):
+                    continue  # a base model
+                pupil = pupil.asked(style)
+                folder = f"{name}-probe" if style == cold.prompt_style else f"{name}-{style}-probe"
             probe = measure(stage, pupil, asked, box, folder, settings.probe_samples, longer=longer)
             groups = capability.signal_of_phases(probe, ["flat"], settings.generations)
             rows.append(

@@ -32,7 +32,8 @@ def test_plain_transformers_learns_and_goes_on_exactly(report: dict[str, Any]) -
     row = next(row for row in report["rows"] if row["backend"] == "transformers")
     assert row["resumed apart"] == 0 and row["moved"] > 0 and row["groups that differ"] > 0
     assert 0 < row["waiting share"] < row["scoring share"] < 1 and row["tokens a second"] > 0
-    assert row["estimate holds"] and 0 < row["peak GiB"] < row["estimated GiB"]
+    assert row["estimate holds"] and 0 < row["reserved GiB"] < row["estimated GiB"]
+    assert 0 < row["generation share"] < 1 and row["first step s"] > 0
     assert {"torch", "transformers", "trl", "peft", "python"} <= set(report["versions"])
 
 

@@ -215,20 +215,6 @@ def test_the_run_says_where_a_student_comes_from(strong: Student, cache: Path, t
         make("teacher", settings, cache)
 
 
-def test_worked_examples_shared_by_all_prompts_are_read_once_and_change_nothing(strong: Student) -> None:
-    beginning = "".join(question + body + "\n" for question, body in toyworld.corpus(3, seed=5))
-    problems = toyworld.problems("probe", 4)
-    prompts = [beginning + strong.prompt(problem) for problem in problems]
-    rows = strong.tokenizer(prompts)["input_ids"]
-    assert student_module._shared(rows) >= 64
-    assert len({len(row) for row in rows}) > 1
-    together = strong.generate(prompts, 1, 0.0, 8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(student_module, "_LONG", 1000)
-        assert student_module._shared(rows) == 0
-        assert strong.generate(prompts, 1, 0.0, 8) == together
-
-
 def test_one_model_asked_in_two_ways(strong: Student) -> None:
     problem = toyworld.problems("probe", 1)[0]
     other = strong.asked("fewshot")

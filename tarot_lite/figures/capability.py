@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.figures.style import STUDENT_COLOURS, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = ["profiles", "signal_map", "width_by_budget"]
+__all__ = ["profiles", "signal_map", "warm_up", "width_by_budget"]
 
 _MEASURES = [*(tier.value for tier in Tier), "suite"]
 _SPARE = ("#E69F00", "#CC79A7", "#D55E00")  # for students without a colour of their own
@@ -98,4 +99,15 @@ def width_by_budget(budget: pd.DataFrame) -> Figure:
     axes.margins(y=0.15)
     axes.legend(frameon=False)
     note(axes, "numbers: problems in the probe")
+    return figure
+
+
+def warm_up(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Loss of each supervised step in nats a token, by student."""
+    figure, axes = new_figure(6.0, 2.8)
+    for student, values in losses.items():
+        if values:
+            axes.plot(range(1, len(values) + 1), values, marker=".", label=student)
+    axes.set(title="Supervised warm-up", xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    axes.legend(frameon=False)
     return figure

@@ -26,23 +26,25 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoin
     name
         A key of ``settings.models`` or ``settings.students``.
     settings
-        ``models`` says where a pretrained student comes from and ``prompt_style`` how it is asked, ``students`` how long
-        a tiny one is warmed up.
+        ``models`` says where a pretrained student comes from, ``prompt_style`` how it is asked and ``supervised_steps`` how
+        long it is warmed up; ``students`` how long a tiny one is.
     folder
-        The cache of the run's tiny students.
+        The cache of what the run's students learnt by supervised warm-up.
 
     Raises
     ------
     StudentError
         If the name is unknown, or the student cannot be made or loaded.
     """
-    known = {**settings.students, **settings.models}
+    cache, known = Path(folder), {**settings.students, **settings.models}
     if name not in known:
         raise StudentError(f"student {name!r} is unknown; this run has {', '.join(known)}")
     if name not in settings.models:
         from tarot_lite.students.warmup import tiny
 
-        return tiny(name, settings, folder)
+        student = tiny(name, settings, folder)
+        student.generation = settings.generation
+        return student
     if (address := split_address(settings.models[name])) is not None:
         base_url, model = address
         return Endpoint(model, base_url, style=settings.prompt_style or "chat", name=name)
@@ -58,6 +60,11 @@ def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoin
         student.origin["source"] = read_card(folder)["source"]
     else:
         student = accelerated.load(name, settings.models[name], settings)
+    student.generation = settings.generation
+    if settings.supervised_steps:
+        from tarot_lite.students.supervised import warm_up
+
+        return warm_up(student, settings, cache)
     return student.asked(settings.prompt_style) if settings.prompt_style else student
 
 

@@ -14,7 +14,7 @@ from tarot_lite import toyworld, worlds
 from tarot_lite.problems import Form, Problem
 from tarot_lite.rewards import extract_code
 
-__all__ = ["NEXT", "STYLES", "ask", "read"]
+__all__ = ["NEXT", "STYLES", "answer", "ask", "read"]
 
 STYLES = ("line", "chat", "fewshot")
 NEXT = "\n# Task:"
@@ -61,6 +61,14 @@ def read(problem: Problem, completion: str, style: str, answer_tag: str = "answe
     if not answer.strip():
         return None
     return (_STEM + answer).partition("\n")[0] if problem.form is Form.SCAFFOLD else answer.lstrip("\n") + "\n"
+
+
+def answer(problem: Problem, style: str) -> str:
+    """A problem's reference as a student should write it: what `read` takes apart."""
+    program = (problem.reference or "").strip("\n")
+    if style == "chat":
+        return f"```python\n{program}\n```"
+    return program.removeprefix(_STEM) if style == "fewshot" and problem.form is Form.SCAFFOLD else program
 
 
 _STEM = "ys"  # every body of both worlds begins so; given away, because a first token lost loses all

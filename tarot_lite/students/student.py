@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 from transformers.utils.logging import disable_progress_bar
 
 from tarot_lite import runs
 from tarot_lite.problems import Problem
-from tarot_lite.students import prompting
+from tarot_lite.students import generation, prompting
 from tarot_lite.students.cards import new_folder
 from tarot_lite.students.models import Model
 from tarot_lite.students.writer import Completion, StudentError
@@ -59,6 +58,8 @@ class Student:
         self.facts = facts
         self.batch = 256
         """Completions generated at a time, unless a call says otherwise."""
+        self.generation = "plain"
+        """How it writes: the parameter of that name."""
         self.origin: dict[str, Any] = {}
         """How a pretrained student was loaded, for the manifest."""
 
@@ -176,26 +177,19 @@ class Student:
 
     def _generate(self, prompts: list[str], temperature: float, max_new_tokens: int) -> list[Completion]:
         rows = self.tokenizer(prompts)["input_ids"]  # as TRL does, so that both read the same
-        shared = _shared(rows)
-        width = max(map(len, rows))
-        gaps = [width - len(row) for row in rows]  # padding stands on the left, but behind what is shared
-        pad = self.tokenizer.pad_token_id
-        ids = [row[:shared] + [pad] * gap + row[shared:] for row, gap in zip(rows, gaps, strict=True)]
-        mask = [[1] * shared + [0] * gap + [1] * (width - shared - gap) for gap in gaps]
-        tokens, attention = (torch.tensor(table, device=self.model.device) for table in (ids, mask))  # (prompts, width)
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+        options: dict[str, Any] = {**sampling, "top_k": 0, "top_p": 1.0, "max_new_tokens": max_new_tokens}
+        options["pad_token_id"] = self.tokenizer.pad_token_id
         with _inference(self.model):
-            output = self.model.generate(
-                tokens,
-                attention_mask=attention,
-                **sampling,
-                past_key_values=self._cache(tokens[:1, :shared], len(rows)) if shared else None,
-                top_k=0,
-                top_p=1.0,
-                max_new_tokens=max_new_tokens,
-                pad_token_id=self.tokenizer.pad_token_id,
-            )
-        new = output[:, width:].tolist()  # (prompts, at most max_new_tokens)
+            if self.generation == "continuous":
+                new = generation.continuous(self.model, rows, **options)
+            else:
+                padded = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(self.model.device)
+                if self.generation == "static":
+                    output = self.model.generate(**padded, cache_implementation="static", **options)
+                else:
+                    output = generation.plain(self.model, **padded, **options)
+                new = output[:, padded["input_ids"].shape[1] :].tolist()  # (prompts, at most max_new_tokens)
         ends = self.model.generation_config.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
         completions = []
@@ -204,13 +198,6 @@ class Student:
             text = self.tokenizer.decode(row[:length], skip_special_tokens=True)
             completions.append(Completion(text, length or len(row), length is None))
         return completions
-
-    def _cache(self, tokens: torch.Tensor, copies: int) -> DynamicCache:
-        """Keys and values of a beginning that all prompts share, computed once instead of for every copy."""
-        cache = DynamicCache(config=self.model.config)
-        self.model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache.batch_repeat_interleave(copies)
-        return cache
 
     @property
     def can_chat(self) -> bool:
@@ -235,19 +222,6 @@ class Student:
                 f"{max_new_tokens} new ones it exceeds the model's context of {self.context}; shorten the problem or "
                 "lower max_completion_tokens"
             )
-
-
-_LONG = 64  # tokens from which a shared beginning is worth a pass of its own
-
-
-def _shared(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with, the last of a row never counted; 0 if they are few.
-
-    The worked examples of a few-shot prompt are most of it, and the same for all.
-    """
-    shortest = min(map(len, rows)) - 1
-    same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
-    return same if same >= _LONG else 0
 
 
 @contextmanager

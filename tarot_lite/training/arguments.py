@@ -17,6 +17,7 @@ from trl import GRPOConfig
 
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends
+from tarot_lite.students.generation import paged
 from tarot_lite.training import trackers
 from tarot_lite.training.errors import TrainingError
 
@@ -197,6 +198,11 @@ def asked(
         "dataloader_pin_memory": card is not None,
         "seed": seed,
         "data_seed": seed,
+        "cache_implementation": "static" if settings.generation == "static" else None,
+        "use_transformers_continuous_batching": settings.generation == "continuous",
+        "transformers_continuous_batching_config": paged(
+            batches.generated, settings.max_prompt_tokens + settings.max_completion_tokens, settings.vllm_memory
+        ),
         "use_vllm": vllm is not None,
         "vllm_mode": vllm or "colocate",
         "vllm_gpu_memory_utilization": settings.vllm_memory,

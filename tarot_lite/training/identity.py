@@ -54,8 +54,8 @@ def identity(
 ) -> dict[str, Any]:
     """What must agree.
 
-    Of a model with adapters these are its frozen weights and the adapters' shape: the adapters themselves come from the
-    checkpoint, and how they were drawn at first is no matter.
+    Of a model with adapters these are its frozen weights, the adapters' shape and their supervised warm-up: the adapters
+    themselves come from the checkpoint, and how they were drawn at first is no matter.
     """
     found: dict[str, Any] = {
         "student": student.name,
@@ -71,6 +71,8 @@ def identity(
         shape = student.model.peft_config["default"]
         targets = shape.target_modules
         found["adapters"] = [shape.r, shape.lora_alpha, sorted(targets) if isinstance(targets, set) else str(targets)]
+    if "warm-up" in student.origin:
+        found["warm-up"] = student.origin["warm-up"]
     return found
 
 

@@ -22,6 +22,7 @@ from transformers.generation.streamers import BaseStreamer
 from trl import GRPOTrainer
 
 from tarot_lite.rewards import TierReward
+from tarot_lite.students import generation
 from tarot_lite.training.prompts import Order
 
 __all__ = ["Clock", "CurriculumTrainer"]
@@ -122,6 +123,9 @@ class CurriculumTrainer(GRPOTrainer):
         super().__init__(*args, **kwargs)
         if isinstance(self.reward_funcs[0], TierReward):
             self.reward_funcs[0].end_tokens = frozenset(self.eos_token_ids)
+        self._static = not self.use_vllm and self.generation_config.cache_implementation == "static"
+        if self._static:
+            self.generation_config.disable_compile = False  # TRL asks for the static cache and forbids what it is for
         self.clock = Clock()
         self.add_callback(_Steps(self.clock))
         self._rows: list[dict[str, Any]] = []
@@ -156,7 +160,8 @@ class CurriculumTrainer(GRPOTrainer):
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
         reward = self.reward_funcs[0]
-        if self.use_vllm or not isinstance(reward, TierReward):
+        whole_batches = self.use_vllm or self.use_transformers_continuous_batching
+        if whole_batches or not isinstance(reward, TierReward):
             return super()._generate_single_turn(*args, **kwargs)
 
         def ended(row: int, tokens: list[int]) -> None:
@@ -164,7 +169,8 @@ class CurriculumTrainer(GRPOTrainer):
 
         model = self.accelerator.unwrap_model(self.model)
         own = vars(model).get("generate")  # Unsloth puts one there
-        model.generate = partial(model.generate, streamer=Finished(self.eos_token_ids, ended))
+        write = partial(model.generate, streamer=Finished(self.eos_token_ids, ended))
+        model.generate = write if self._static else partial(generation.plain, model, generate=write)
         try:
             return super()._generate_single_turn(*args, **kwargs)
         finally:
