@@ -19,7 +19,7 @@ from scipy.stats import ttest_1samp
 from tarot_lite.curriculum import get_policy
 
 ROOT = Path(__file__).parent.parent
-RESULTS, SCALE = "notebooks/book/results.md", "notebooks/book/scale.md"
+RESULTS, SCALE, BENCHMARKS = (f"notebooks/book/{page}.md" for page in ("results", "scale", "benchmarks"))
 RUNS = {"example": "profile `cpu`", "study": "larger study", "adaptive": "second world"}
 AGREES = {"holds": "yes", "refuted": "no", "undecided": "undecided"}
 BEGIN, END = "<!-- results: made by `make results` -->", "<!-- end of results -->"
@@ -53,8 +53,29 @@ def written(root: Path = ROOT) -> dict[str, str]:
     return {
         "README.md": _between(root / "README.md", _claims(reports)),
         RESULTS: _between(root / RESULTS, results),
-        SCALE: re.sub(r"^\| `(cpu|cpu-adaptive|smollm2-cpu)` \|.*$", lambda found: rows[found[1]], scale, flags=re.MULTILINE),
+        BENCHMARKS: _between(root / BENCHMARKS, _generation(root)),
+        SCALE: re.sub(
+            r"^\| `(cpu|cpu-adaptive|smollm2-cpu)` \|.*$", lambda found: rows[found[1]], scale, flags=re.MULTILINE
+        ),
     }
+
+
+def _generation(root: Path) -> str:
+    """Ways to write, measured by benchmarks/generation.py, as a table."""
+    found = pd.read_csv(root / "benchmarks/results/generation_cpu.csv")
+    who = {"fewshot": "SmolLM2, worked examples", "line": "SmolLM2, one line"}
+    names = [who[row.prompts] if row.student == "smollm2" else "a tiny student" for row in found.itertuples()]
+    found = found.assign(who=names)
+    cells = found.pivot_table(index="way", columns="who", values=["tokens_a_second", "times_as_trl"], sort=False)
+    columns = list(dict.fromkeys(names))
+    lines = [f"| generation | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for way in dict.fromkeys(found["way"]):
+        told = [
+            f"{cells.loc[way, ('tokens_a_second', c)]:,.0f} ({cells.loc[way, ('times_as_trl', c)]:.1f} ×)"
+            for c in columns
+        ]
+        lines.append(f"| {way if way == 'as TRL' else f'`{way}`'} | {' | '.join(told)} |")
+    return "\n".join(lines)
 
 
 def _between(path: Path, made: str) -> str:
@@ -265,13 +286,14 @@ def _smollm2(reports: Path) -> str:
     ends = ", ".join(f"{100 * row.after:.1f} % under {_name(row.policy)}" for row in gains.itertuples())
     seeds = int(gains["seeds"].min())
     alt = "Share of sampled programs that pass every tier while SmolLM2 trains, one line per curriculum"
+    few = " With so few seeds that decides nothing between the curricula." if seeds < 3 else ""
     return f"""\
 ![{alt}](../../reports/smollm2/05_ablations/figures/curves.png)
 
-*A real pretrained model (`reports/smollm2`): SmolLM2, 135 million parameters, LoRA, two cores; {_size(tables)}. By chat it passed
-{100 * styles["chat"]:.0f} % of the basic tests, by worked examples {100 * styles["fewshot"]:.0f} %, after a supervised warm-up of some
-minutes {100 * styles["after a warm-up"]:.0f} %. GRPO then took it from {100 * gains["before"].iloc[0]:.1f} % of the held-out suites
-to {ends}.{" With so few seeds that decides nothing between the curricula." if seeds < 3 else ""}*"""
+*A real pretrained model (`reports/smollm2`): SmolLM2, 135 million parameters, LoRA, two cores; {_size(tables)}.
+By chat it passed {100 * styles["chat"]:.0f} % of the basic tests, by worked examples {100 * styles["fewshot"]:.0f} %,
+after a supervised warm-up of some minutes {100 * styles["after a warm-up"]:.0f} %. GRPO then took it from
+{100 * gains["before"].iloc[0]:.1f} % of the held-out suites to {ends}.{few}*"""
 
 
 def _profile_row(run: Path, more: str, what: str) -> str:

@@ -219,6 +219,7 @@ def _module(package: Path, module: str) -> tuple[str, frozenset[str]]:
     # what runs inside the sandbox is loaded as files: the whole folder, and files that a module names as data
     others = sorted(path.parent.rglob("inside/*.py")) if module == "sandbox" else []
     others += sorted(path.parent.glob("*.jsonl")) if module == "benchmarks" else []
+    others += [path.with_suffix(".toml")] if path.with_suffix(".toml").is_file() else []
     texts = [_meaning(file.read_text(encoding="utf-8")) for file in others]
     imported = {*_imports(source, package, module)}
     if (

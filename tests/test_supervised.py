@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
-from tarot_lite import toyworld
+from tarot_lite import __main__, toyworld
 from tarot_lite.curriculum import get_policy
 from tarot_lite.settings import Settings
 from tarot_lite.students import Recipe, Student, StudentError, make, supervised, tiny
@@ -92,3 +94,36 @@ def test_what_it_cannot_learn_from_is_told(settings: Settings, tmp_path: Path) -
         make("m", dataclasses.replace(settings, lora_rank=0), tmp_path)
     with pytest.raises(ValueError, match=r"prompt_style is 'chat', but with supervised_steps = 12.*leave one"):
         dataclasses.replace(settings, prompt_style="chat")
+
+
+def test_thirty_own_problems_go_to_a_trained_model_and_its_report(base: Path, repository: Path, tmp_path: Path) -> None:
+    """By the commands of the page `own.md`, with its curriculum from a YAML file, in tiny sizes."""
+    page = (repository / "notebooks/book/own.md").read_text(encoding="utf-8")
+    policy = tmp_path / "late_edge.yaml"
+    policy.write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    problems = tmp_path / "problems.jsonl"
+    assert __main__.main(["import", str(repository / "notebooks/own_problems.jsonl"), "--out", str(problems)]) == 0
+    wanted = {
+        "reports": tmp_path,
+        "models": f"m={base}",
+        "problems_data": problems,
+        **dict(re.findall(r"-p (\w+) (\w+)", splits.sized(30))),
+        "lora_rank": 8,
+        "supervised_steps": 2,
+        "policies": f"uni,{policy}",
+        "grpo_steps": 2,
+        "generations": 8,
+        "prompts_per_step": 2,
+        "save_steps": 1,
+        "probe_samples": 1,
+        "eval_samples": 1,
+        "max_prompt_tokens": 900,
+        "max_completion_tokens": 100,
+    }
+    options = [word for name, value in wanted.items() for word in ("-p", name, str(value))]
+    assert __main__.main(["ablations", "--profile", "smoke", "--run", "own", *options]) == 0
+    gains = pd.read_csv(tmp_path / "own/05_ablations/gains.csv")
+    assert {Path(name).stem for name in gains["policy"]} == {"uni", "late_edge"} and set(gains["student"]) == {"m"}
+    assert "late_edge" in (tmp_path / "own/index.html").read_text(encoding="utf-8")
+    styles = pd.read_csv(tmp_path / "own/03_capability_estimation/styles.csv")
+    assert styles["style"].tolist() == ["chat", "fewshot", "after a warm-up"]

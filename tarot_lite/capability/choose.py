@@ -432,8 +432,8 @@ def report(
     -------
     DataFrame
         Per student and rule: ``student``, ``rule``, ``policy``, ``best``, ``agrees`` (1 or 0), ``regret`` with ``low``
-        and ``high`` (shares), ``why``.  The rule ``chance`` draws a policy evenly; ``always frontier`` is there if the
-        students were trained under it, its regret below 0 where adapting beat every fixed choice.  Rows of the student
+        and ``high`` (shares), ``why``.  The rule ``chance`` draws a policy evenly; ``always NAME`` is there for
+        each policy that adapts, its regret below 0 where adapting beat every fixed choice.  Rows of the student
         ``all`` hold the mean over the students: the share that agrees, and the mean regret, its interval over problems.
     """
     rows: list[dict[str, Any]] = []
@@ -443,9 +443,9 @@ def report(
         fixed = gains_of(_fixed(heldout), student, measure)
         choices = {rule: choose(profile, rule, list(fixed)) for rule in rules}  # type: ignore[arg-type]
         choices |= dict((more or {}).get(student, {}))
-        if "frontier" in gains:
-            needs_no_choice = "every group finds its own tier"
-            choices["always frontier"] = Choice("frontier", "always frontier", needs_no_choice, pd.DataFrame())
+        for name in [name for name in gains if name not in fixed]:  # they adapt, so nobody need choose
+            rule, why = f"always {name}", get_policy(name).summary
+            choices[rule] = Choice(name, rule, why, pd.DataFrame())
         table = agreement(choices, heldout, student, measure)
         top = oracle(_fixed(heldout), student, measure).policy
         for row in table.to_dict("records"):
