@@ -1,8 +1,8 @@
 """The attack zoo: programs that try to cheat, escape, hang or break whoever runs them, one trick each.
 
 Every attack prints ``LEAK`` if its trick worked where that can be seen from inside, and none knows what its
-test expects (`Stage.answer`), so one that passes has forged its verdict.  Their programs are in ``zoo.toml``, to be read and not to
-be run outside a sandbox.
+test expects (`Stage.answer`), so one that passes has forged its verdict.  Their programs are in ``zoo.toml``, to be read and
+not to be run outside a sandbox.
 """
 
 from __future__ import annotations
