@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     imported.add_argument("source", help="file, or name of a data set of the Hub")
     imported.add_argument("--out", type=Path, default=Path("problems.jsonl"), help="default: problems.jsonl")
     imported.add_argument("--limit", type=int, help="at most so many rows")
+    imported.add_argument("--model", help="also ask this language model for inputs (its key in OPENAI_API_KEY)")
+    imported.add_argument("--base-url", metavar="URL", help="where it is (default: what OPENAI_BASE_URL says)")
 
     commands.add_parser("parameters", help="list all parameters with defaults, ranges and meaning")
     return parser
@@ -169,10 +171,15 @@ def _ablations(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> None:
     from tarot_lite.sandbox import Sandbox
-    from tarot_lite.suites import importing, splits
+    from tarot_lite.suites import Given, Mutation, importing, splits
+    from tarot_lite.suites.language_model import LanguageModel
 
+    proposers: list[Any] | None = None
+    if options.model:
+        answers = options.out.with_name(f"{options.out.name}.answers")
+        proposers = [Given(), Mutation(), LanguageModel(options.model, base_url=options.base_url, cache=answers)]
     with Sandbox() as sandbox:
-        found = importing.import_problems(options.source, options.out, sandbox, options.limit)
+        found = importing.import_problems(options.source, options.out, sandbox, options.limit, proposers)
     for line in found.lines():
         _say(line)
     sizes = splits.sized(len(splits.usable(str(options.out))[0]))

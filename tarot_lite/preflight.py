@@ -402,7 +402,7 @@ def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]
         dropped = splits.usable(name)[1]
         left_out = "".join(f", left out: {count} × {reason}" for reason, count in dropped)
         told = f"{name}: {sum(sizes.values())} problems" + (f", {long} too long" if long else "") + left_out
-        remedy = "`python -m tarot_lite.suites build` tells what is wrong, and makes missing tiers" if dropped else ""
+        remedy = "`python -m tarot_lite import` tells what is wrong, and makes missing tiers" if dropped else ""
         yield Check("problems", "look" if dropped else "ok", told, remedy)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tarot_lite import jsonlines
 from tarot_lite.capability.rollouts import Rollouts, Sample
 from tarot_lite.problems import Problem, read_problems, to_row
-from tarot_lite.suites.io import write_rows
+from tarot_lite.suites.sources import write_rows
 from tarot_lite.suites.store import Store
 from tarot_lite.training.records import Lines
 

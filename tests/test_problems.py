@@ -22,7 +22,7 @@ from tarot_lite.problems import (
     read_problems,
     to_row,
 )
-from tarot_lite.suites.io import write_rows
+from tarot_lite.suites.sources import write_rows
 
 ROW = {
     "source": "made",

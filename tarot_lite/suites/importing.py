@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from tarot_lite.problems import Problem, ProblemError, Tier, to_row
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import sources
 from tarot_lite.suites.build import build
-from tarot_lite.suites.io import write_rows
+from tarot_lite.suites.proposers import Proposer
 
 __all__ = ["Imported", "import_problems"]
 
@@ -57,7 +57,9 @@ class Imported:
             yield f"  tests left out: {count} × {reason}"
 
 
-def import_problems(source: str, out: Path, sandbox: Sandbox, limit: int | None = None) -> Imported:
+def import_problems(
+    source: str, out: Path, sandbox: Sandbox, limit: int | None = None, proposers: Sequence[Proposer] | None = None
+) -> Imported:
     """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`."""
     found = Imported()
     asked: list[Problem] = []
@@ -70,7 +72,7 @@ def import_problems(source: str, out: Path, sandbox: Sandbox, limit: int | None 
             asked.append(item)
     parts = out.with_name(f"{out.name}.parts")
     untiered = [problem for problem in asked if len(problem.tiers) < len(Tier)]
-    report = build(untiered, sandbox, folder=parts, tiers="assign")
+    report = build(untiered, sandbox, proposers, folder=parts, tiers="assign")
     reasons = {record["problem_id"]: record["reason"] for record in report.records}
     for record in report.records:
         found.tests_left_out.update(each["reason"] for each in record["rejections"] if each["source"] == "given")
@@ -83,6 +85,6 @@ def import_problems(source: str, out: Path, sandbox: Sandbox, limit: int | None 
             found.left_out.setdefault(reason, []).append(problem.problem_id)
     if not found.problems:
         raise ProblemError(f"{source}: no problem can be used.\n" + "\n".join(found.lines()))
-    write_rows(out, map(to_row, found.problems))
+    sources.write_rows(out, map(to_row, found.problems))
     shutil.rmtree(parts, ignore_errors=True)
     return found

@@ -68,7 +68,7 @@ _REMEDIES = {
 }
 
 
-class LanguageModelError(RuntimeError):
+class LanguageModelError(ValueError):
     """The endpoint cannot be used; the message names it, the cause and the remedy."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tarot_lite.problems import Problem, Tier, from_row
 from tarot_lite.runs import write_atomic
 from tarot_lite.statistics import bootstrap
+from tarot_lite.suites.sources import write_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -135,7 +136,7 @@ class SuiteReport:
     # --- the whole in numbers -----------------------------------------------------------------------------------
 
     def summary(self) -> dict[str, Any]:
-        """The numbers of the data card; None where nothing could be measured."""
+        """The numbers of a build; None where nothing could be measured."""
         rows = [_problem_row(record) for record in self.records]
         built = [row for row in rows if row["status"] == "built"]
         order = [row["ordered"] for row in built if row["ordered"] is not None]
@@ -201,20 +202,13 @@ class SuiteReport:
     # --- files --------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
-        """Write ``suites.jsonl`` (published schema), a `datasets` folder, the tables, and the data card.
-
-        The folder can be loaded with ``datasets.load_dataset(folder)`` and pushed with `io.push`.
-        """
-        from tarot_lite.suites import card, io
-
+        """Write ``suites.jsonl`` (published schema) and the tables."""
         folder = Path(folder)
-        io.write_rows(folder / "suites.jsonl", self.rows())
+        write_rows(folder / "suites.jsonl", self.rows())
         for name in ("problems", "tests", "rejections"):
             frame = getattr(self, f"{name}_table")()
             write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
         write_atomic(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
-        if self.rows():
-            io.write_dataset(folder / "dataset", self.rows(), card.render(self))
 
 
 _FEW_PROBLEMS = 20

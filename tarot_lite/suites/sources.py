@@ -1,20 +1,21 @@
-"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`)."""
+"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`); and rows into a file."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tarot_lite import jsonlines
 from tarot_lite.problems import Problem, ProblemError
+from tarot_lite.runs import write_atomic
 from tarot_lite.suites.forms import from_any_row
 
-__all__ = ["find", "hub", "is_file", "read"]
+__all__ = ["find", "hub", "is_file", "read", "write_rows"]
 
 _SUFFIXES = (".jsonl", ".json", ".parquet", ".gz")
 
@@ -133,3 +134,18 @@ def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError
             yield problem
         except ProblemError as error:
             yield error
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    r"""Write rows byte for byte as the published JSONL has them: compact, ASCII, slashes escaped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.jsonl"
+    >>> write_rows(path, [{"problem": "a/b é"}])
+    >>> print(path.read_text(), end="")
+    {"problem":"a\/b \u00e9"}
+    """
+    lines = (json.dumps(row, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/") + "\n" for row in rows)
+    write_atomic(path, "".join(lines))

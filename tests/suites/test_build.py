@@ -16,9 +16,9 @@ import pytest
 from tarot_lite import suites, toyworld
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.suites import Given, Mutants, Mutation, Programs, Stubs, sources
+from tarot_lite.suites import Given, Mutation, Programs, sources
 from tarot_lite.suites.forms import from_any_row
-from tarot_lite.suites.io import write_rows
+from tarot_lite.suites.sources import write_rows
 
 TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
 GOOD = Problem("good", "Add n numbers.", TESTS, "input()\nprint(sum(map(int, input().split())))")
@@ -234,37 +234,28 @@ def test_half_a_last_line_is_made_anew(tmp_path: Path, sandbox: Sandbox) -> None
     assert _files(tmp_path) == before
 
 
-def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     problems = toyworld.problems("train", 34, seed=5)
-    write_rows(tmp_path / "in.jsonl", map(to_row, problems))
-    command = [sys.executable, "-m", "tarot_lite.suites", "build", str(tmp_path / "in.jsonl"), str(tmp_path / "out")]
-    command += ["--mutations", "6", "--candidates", "8", "--workers", "2"]
+    untiered = [replace(p, tests=tuple(replace(test, tier=None) for test in p.tests)) for p in problems]
+    write_rows(tmp_path / "in.jsonl", map(to_row, untiered))
+    command = [sys.executable, "-m", "tarot_lite", "import", str(tmp_path / "in.jsonl"), "--out"]
     environment = os.environ | {"PYTHONPATH": str(Path(suites.__file__).parents[2])}
     said = tmp_path / "said.txt"
     with said.open("w") as errors:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
-    finished = tmp_path / "out" / "finished.jsonl"
+        out = str(tmp_path / "out.jsonl")
+        process = subprocess.Popen([*command, out], env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+    finished = tmp_path / "out.jsonl.parts" / "finished.jsonl"
     while process.poll() is None and not (finished.is_file() and finished.stat().st_size):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, said.read_text()
-    done = finished.read_bytes().splitlines()
-    assert 0 < len(done) < len(problems)
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "34 of 34 problems" in again.stdout
-    assert finished.read_bytes().splitlines()[: len(done) - 1] == done[:-1], "kept, not made again"
-    proposers, pool = [Given(), Mutation(6)], [Stubs(), Mutants(8)]
-    suites.build(list(problems), sandbox, proposers, pool, folder=tmp_path / "whole", progress=False)
-    assert _files(tmp_path / "out") == _files(tmp_path / "whole")
-
-
-def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tarot_lite.suites.__main__ import main
-
-    assert main(["build", str(tmp_path / "none.jsonl"), str(tmp_path / "out")]) == 2
-    assert "no such file" in capsys.readouterr().err
-    assert main(["push", str(tmp_path), "a/b"]) == 2
-    assert "no data set here" in capsys.readouterr().err
+    assert 0 < len(finished.read_bytes().splitlines()) < len(problems)
+    for name in ("out.jsonl", "whole.jsonl"):
+        again = subprocess.run(
+            [*command, str(tmp_path / name)], env=environment, capture_output=True, text=True, check=True
+        )
+        assert "34 of 34 problems" in again.stdout
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_real_rows_meet_the_targets(shared_data: Path, sandbox: Sandbox) -> None:

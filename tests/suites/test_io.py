@@ -1,15 +1,13 @@
-"""Suites as files: the published form byte for byte, Parquet that the Hub's library reads, the card."""
+"""Suites as files: the published form byte for byte."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tarot_lite.problems import Problem, TestCase, Tier, from_row, read_problems, to_row
-from tarot_lite.sandbox import Sandbox
-from tarot_lite.suites import SuiteReport, build, io, sources
+from tarot_lite.problems import Problem, TestCase, Tier, read_problems, to_row
+from tarot_lite.suites import SuiteReport, sources
 from tarot_lite.suites.forms import from_any_row
 
 GOOD = Problem(
@@ -20,60 +18,15 @@ GOOD = Problem(
 )
 
 
-def rows_of(folder: Path) -> list[dict[str, object]]:
-    import pyarrow.parquet
-
-    return pyarrow.parquet.read_table(folder / "data/train-00000-of-00001.parquet").to_pylist()  # type: ignore[no-any-return]
-
-
 def test_the_published_rows_come_back_byte_for_byte(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "tarot_sample.jsonl"
-    io.write_rows(tmp_path / "rows.jsonl", map(to_row, read_problems(source)))
+    sources.write_rows(tmp_path / "rows.jsonl", map(to_row, read_problems(source)))
     assert (tmp_path / "rows.jsonl").read_bytes() == source.read_bytes()
 
 
 def test_what_is_written_reads_back_equal(tmp_path: Path) -> None:
-    io.write_rows(tmp_path / "rows.jsonl", [to_row(GOOD)])
+    sources.write_rows(tmp_path / "rows.jsonl", [to_row(GOOD)])
     assert read_problems(tmp_path / "rows.jsonl") == [GOOD]
-
-
-def test_a_data_set_folder_is_read_by_the_hubs_library(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    datasets = pytest.importorskip("datasets")
-    report = build([GOOD], sandbox, folder=tmp_path, progress=False)
-    loaded = datasets.load_dataset(str(tmp_path / "dataset"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert [from_row(row) for row in loaded] == report.problems
-    assert rows_of(tmp_path / "dataset") == report.rows()
-    streamed = list(sources.hub(str(tmp_path / "dataset")))
-    assert streamed == report.problems
-
-
-def test_values_of_mixed_kind_become_json_text(tmp_path: Path) -> None:
-    rows = [to_row(from_row(to_row(GOOD) | {"metadata": value})) for value in ({"a": 1}, {"b": "x"}, None, 5)]
-    io.write_dataset(tmp_path, rows, "card")
-    back = rows_of(tmp_path)
-    assert [None if row["metadata"] is None else json.loads(row["metadata"]) for row in back] == [
-        {"a": 1},
-        {"b": "x"},
-        None,
-        5,
-    ]
-    assert [from_row(row) for row in back] == [GOOD] * 4
-
-
-def test_the_card_has_the_hubs_header_and_the_numbers(tmp_path: Path, sandbox: Sandbox) -> None:
-    import yaml
-
-    report = build([GOOD], sandbox, folder=tmp_path, progress=False)
-    text = (tmp_path / "dataset" / "README.md").read_text(encoding="utf-8")
-    _, header, body = text.split("---\n", 2)
-    assert yaml.safe_load(header)["configs"][0]["data_files"][0]["path"] == "data/train-*.parquet"
-    assert f"The suites hold {report.summary()['tests']} tests" in body
-    for row in report.tier_table().to_dict("records"):
-        assert f"| {row['tier']} | {row['problems']} | {row['tests']} |" in body
-    assert "None" not in body.replace("per_tier = None", "")
-    assert "nan" not in body.lower().replace("deterministic", "")
 
 
 def test_mbpp_rows_find_their_function() -> None:
