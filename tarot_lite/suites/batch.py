@@ -65,8 +65,8 @@ class Outcome:
         What it printed.
     steps
         Lines executed, 0 if not traced.
-    arcs
-        Pairs of lines executed one after another, as coverage.py has them; empty if not traced.
+    reached
+        Which lines; empty if not traced.
     stopped
         Whether the run was ended at the limit of lines, or not started for lack of them.
     seconds
@@ -76,7 +76,7 @@ class Outcome:
     error: str
     stdout: str = ""
     steps: int = 0
-    arcs: frozenset[tuple[int, int]] = frozenset()
+    reached: frozenset[int] = frozenset()
     stopped: bool = False
     raised: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -135,9 +135,8 @@ def _read(stdout: str) -> list[Outcome]:
     outcomes = []
     for line in stdout.splitlines():
         try:
-            error, output, steps, arcs, stopped, seconds = json.loads(line)
+            error, output, steps, reached, stopped, seconds = json.loads(line)
         except ValueError:
             break
-        taken = frozenset((start, end) for start, end in arcs)
-        outcomes.append(Outcome(error, output, steps, taken, stopped, bool(error), seconds))
+        outcomes.append(Outcome(error, output, steps, frozenset(reached), stopped, bool(error), seconds))
     return outcomes

@@ -17,7 +17,7 @@ from tarot_lite.sandbox import Limits, Sandbox, SandboxError
 from tarot_lite.suites.batch import Batch, Outcome, run_batches
 from tarot_lite.suites.calibration import KillMatrix, assign
 from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Stubs, fuelled
-from tarot_lite.suites.coverage import measure, reached_lines
+from tarot_lite.suites.coverage import all_lines, reached_lines
 from tarot_lite.suites.formats import FormatError
 from tarot_lite.suites.proof import CLAIM_DIFFERS, Proven, Rejection, other_world, prove, screen
 from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, Proposer
@@ -605,6 +605,6 @@ def _final_test(work: _Work, matrix: KillMatrix, at: int, tier: Tier | None, pla
     return TestCase(test.input, test.output, tier, f"{proven.what}; {share}" if proven.what else share)
 
 
-def _coverage(work: _Work, kept: Sequence[int]) -> dict[str, int] | None:
-    found = measure(work.problem, [work.traces[work.proven[at].test.input] for at in kept])
-    return asdict(found) if found else None
+def _coverage(work: _Work, kept: Sequence[int]) -> dict[str, int]:
+    reached = reached_lines(work.problem, [work.traces[work.proven[at].test.input] for at in kept])
+    return {"lines": len(reached), "all_lines": len(all_lines(work.problem) | reached)}

@@ -1,66 +1,38 @@
-"""Which lines and branches of the reference do tests reach?
+"""Which lines of the reference do tests reach?
 
-The reference runs in the sandbox like everything else, traced (see `batch`); what could be reached is worked out by
-coverage.py's own parser, so the numbers mean what ``coverage run --branch`` means.
+The reference runs in the sandbox like everything else, traced (see `batch`); what could be reached is what its byte code says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-# At the top, not where it is used: suites are built by two threads, and coverage.py's first import is not safe in two.
-from coverage.exceptions import CoverageException
-from coverage.parser import PythonParser
+from collections.abc import Iterable, Iterator
+from types import CodeType
 
 from tarot_lite.problems import BODY, Form, Problem
-from tarot_lite.suites.batch import TRACED, Outcome
-from tarot_lite.suites.trees import PARSING
+from tarot_lite.suites import trees
+from tarot_lite.suites.batch import Outcome
 
-__all__ = ["Coverage", "measure", "reached_lines"]
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Lines and branches of the reference: reached, and reachable at all."""
-
-    lines: int
-    all_lines: int
-    branches: int
-    all_branches: int
+__all__ = ["all_lines", "reached_lines"]
 
 
-def measure(problem: Problem, runs: Iterable[Outcome]) -> Coverage | None:
-    """How much of the reference these traced runs reach together.
-
-    Returns
-    -------
-    Coverage or None
-        None if nothing was traced, or the reference is no Python for coverage.py.
+def all_lines(problem: Problem) -> frozenset[int]:
+    """Lines of the reference (counted from 1 in its own text) that can be executed at all.
 
     Examples
     --------
-    >>> problem = Problem("p", "Sign.", reference="n = int(input())\\nif n < 0:\\n    n = 0\\nprint(n)")
-    >>> run = Outcome("", "1", 3, frozenset({(-1, 1), (1, 2), (2, 4), (4, -1)}))
-    >>> measure(problem, [run])
-    Coverage(lines=3, all_lines=4, branches=1, all_branches=2)
+    >>> sorted(all_lines(Problem("p", "Sign.", reference="# a comment\\nn = int(input())\\nif n < 0:\\n    n = 0\\nprint(n)")))
+    [2, 3, 4, 5]
     """
-    arcs = {arc for run in runs for arc in run.arcs}
-    if not arcs or problem.reference is None:
-        return None
-    parser = PythonParser(text=problem.program(problem.reference), filename=TRACED)
-    try:
-        with PARSING:
-            parser.parse_source()
-    except CoverageException:
-        return None
     own = _own_lines(problem)
-    taken = parser.translate_arcs(arcs)
-    reached = parser.translate_lines({line for arc in taken for line in arc if line > 0})
-    statements = {line for line in parser.statements if line in own}
-    forks = {line for line, exits in parser.exit_counts().items() if exits > 1 and line in own}
-    branches = {arc for arc in parser.arcs() if arc[0] in forks}
-    return Coverage(len(statements & reached), len(statements), len(branches & set(taken)), len(branches))
+    lines = _lines(trees.code(problem.program(problem.reference or "")))
+    return frozenset(line - own.start + 1 for line in lines if line in own)
+
+
+def _lines(code: CodeType) -> Iterator[int]:
+    yield from (line for _, _, line in code.co_lines() if line)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _lines(constant)
 
 
 def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
@@ -70,12 +42,11 @@ def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
     --------
     >>> scaffold = "def f(x):\\n    {{body}}\\nprint(f(2))"
     >>> problem = Problem("p", "Double.", form=Form.SCAFFOLD, scaffold=scaffold, reference="return 2 * x")
-    >>> reached_lines(problem, [Outcome("", "4", 3, frozenset({(-1, 1), (1, 3), (-1, 2), (2, -1), (3, -1)}))])
+    >>> reached_lines(problem, [Outcome("", "4", 3, frozenset({1, 2, 3}))])
     frozenset({1})
     """
     own = _own_lines(problem)
-    lines = {line for run in runs for arc in run.arcs for line in arc}
-    return frozenset(line - own.start + 1 for line in lines if line in own)
+    return frozenset(line - own.start + 1 for run in runs for line in run.reached if line in own)
 
 
 def _own_lines(problem: Problem) -> range:

@@ -49,7 +49,7 @@ def _compiled(program: str, name: str) -> Any:
 
 
 def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
-    """One run: [error, output, lines, arcs, whether it was stopped, processor seconds]."""
+    """One run: [error, output, number of lines, which, whether it was stopped, processor seconds]."""
     sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8")
     written = io.BytesIO()
     sys.stdout = io.TextIOWrapper(written, "utf-8", "surrogatepass", newline="\n", write_through=True)
@@ -71,7 +71,7 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
         output = written.getvalue().decode("utf-8", "replace")
     except ValueError:
         output, error = "", error or "standard output was closed"
-    return [error[:200], output, tracer.lines, sorted(tracer.arcs), tracer.stopped, round(seconds, 6)]
+    return [error[:200], output, tracer.lines, sorted(tracer.reached), tracer.stopped, round(seconds, 6)]
 
 
 def _counter(fuel: int) -> Callable[[], None]:
@@ -85,32 +85,23 @@ def _counter(fuel: int) -> Callable[[], None]:
 
 
 class _Tracer:
-    """Counts the lines of a program, and the steps from line to line as coverage.py has them; stops it at a limit."""
+    """Counts the lines of a program and notes which they are; stops it at a limit."""
 
     def __init__(self, name: str, most: int) -> None:
-        self.arcs: set[tuple[int, int]] = set()
+        self.reached: set[int] = set()
         self.lines = 0
         self.stopped = False
         self._name = name
         self._most = most
 
     def enter(self, frame: Any, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename != self._name:
-            return None
-        last = start = -frame.f_code.co_firstlineno
-        arcs = self.arcs
+        return self.inside if frame.f_code.co_filename == self._name else None
 
-        def inside(frame: Any, event: str, arg: Any) -> Any:
-            nonlocal last
-            if event == "line":
-                arcs.add((last, frame.f_lineno))
-                last = frame.f_lineno
-                self.lines += 1
-                if self.lines >= self._most:
-                    self.stopped = True
-                    raise _Stop
-            elif event == "return":
-                arcs.add((last, start))
-            return inside
-
-        return inside
+    def inside(self, frame: Any, event: str, arg: Any) -> Any:
+        if event == "line":
+            self.reached.add(frame.f_lineno)
+            self.lines += 1
+            if self.lines >= self._most:
+                self.stopped = True
+                raise _Stop
+        return self.inside

@@ -155,7 +155,6 @@ class SuiteReport:
             "kept_score": _mean([row["kept_score"] for row in built]),
             "given_score": _mean([row["given_score"] for row in built]),
             "line_coverage": _mean([row["line_coverage"] for row in built]),
-            "branch_coverage": _mean([row["branch_coverage"] for row in built]),
             **self.agreement(),
         }
 
@@ -226,7 +225,6 @@ _PROBLEM_COLUMNS = [
     "ordered",
     "given_ordered",
     "line_coverage",
-    "branch_coverage",
     "rejections",
 ]
 _TEST_COLUMNS = [
@@ -267,7 +265,6 @@ def _problem_row(record: dict[str, Any]) -> dict[str, Any]:
             [(t["given"], t["difficulty"]) for t in record.get("tests", ()) if t["source"] == "given"]
         ),
         "line_coverage": _ratio(cover.get("lines"), cover.get("all_lines")),
-        "branch_coverage": _ratio(cover.get("branches"), cover.get("all_branches")),
         "rejections": len(record.get("rejections", ())),
     }
 

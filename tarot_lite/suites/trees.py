@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import threading
 import warnings
+from types import CodeType
 
-__all__ = ["PARSING", "expression", "module"]
+__all__ = ["code", "expression", "module"]
 
-PARSING = threading.Lock()
-"""To be held while other code, such as coverage.py, parses."""
+_PARSING = threading.Lock()
 
 
 def module(source: str) -> ast.Module:
@@ -29,7 +29,7 @@ def module(source: str) -> ast.Module:
     >>> [type(statement).__name__ for statement in module("x = 1; f(x)").body]
     ['Assign', 'Expr']
     """
-    with PARSING, warnings.catch_warnings():
+    with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what somebody else wrote, such as "\\d" in a text
         return ast.parse(source)
 
@@ -40,5 +40,16 @@ def expression(source: str) -> ast.expr:
     >>> type(expression("1 + x")).__name__
     'BinOp'
     """
-    with PARSING:
+    with _PARSING:
         return ast.parse(source, mode="eval").body
+
+
+def code(source: str) -> CodeType:
+    """`compile`, safe in threads.
+
+    >>> code("x = 1").co_names
+    ('x',)
+    """
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compile(source, "<reference>", "exec")
