@@ -14,6 +14,7 @@ import builtins
 import gc
 import io
 import opcode
+import operator
 import os
 import resource
 import sys
@@ -21,8 +22,6 @@ import threading
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
-
-from .namespace import Snapshot
 
 __all__ = [
     "BIGGEST_STACK",
@@ -54,7 +53,8 @@ FAILED, CLEAN, ENDED = b"f", b"c", b"e"
 ResourceLimits = tuple[tuple[int, tuple[int, int]], ...]
 """Number, and soft and hard value, of each limit."""
 
-Snapshots = Mapping[str, Snapshot]
+Snapshots = Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
+"""A module's namespace, and a copy of it as it was before any program."""
 
 _STDIN_COPY, _STDOUT_COPY, _FIRST_FREE = 3, 4, 6
 _FILENAME = "program.py"
@@ -105,7 +105,8 @@ def grant_stacks() -> None:
 
 def take_snapshots() -> Snapshots:
     """Remember the namespaces of loaded modules, to be compared after a test (taken once, before any fork)."""
-    return {name: Snapshot(vars(sys.modules[name])) for name in (*_HARMLESS, "builtins") if name in sys.modules}
+    spaces = {name: vars(sys.modules[name]) for name in (*_HARMLESS, "builtins") if name in sys.modules}
+    return {name: (space, dict(space)) for name, space in spaces.items()}
 
 
 def warm_up(confine: Callable[[], None], snapshots: Snapshots) -> None:
@@ -170,6 +171,11 @@ def _has_last_words(code: types.CodeType) -> bool:
     return False
 
 
+def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether the same names are bound to the same objects, in the same order."""
+    return now.keys() == before.keys() and all(map(operator.is_, now.values(), before.values()))
+
+
 class _Reuse:
     """Decides whether this process may run the program again."""
 
@@ -194,7 +200,7 @@ class _Reuse:
         return (
             _thread._count() == 0
             and len(sys.modules) == self._loaded
-            and all(snapshot.holds() for snapshot in self._watched)
+            and all(_same(now, before) for now, before in self._watched)
             and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < self._memory
         )
 
