@@ -92,13 +92,6 @@ def stopped_by(verdict: str, error: str) -> str:
     return layers[0] if layers else _BY_VERDICT.get(Verdict(verdict), "Python itself")
 
 
-def _without_places(text: str, folder: str) -> str:
-    """An error text that says nothing about where this machine keeps things."""
-    for place, name in ((folder, "<folder>"), (sys.base_prefix, "<python>"), (str(Path.home()), "~")):
-        text = text.replace(place, name)
-    return text
-
-
 def costs(sandbox: Sandbox, repeats: int = 15) -> list[dict[str, str | float]]:
     """Milliseconds that one test takes when it is run in different ways, in turns; medians, one program at a time."""
     fresh = Sandbox(1, sandbox.limits, fresh_process=True)

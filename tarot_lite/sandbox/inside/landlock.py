@@ -9,20 +9,12 @@ from collections.abc import Iterable
 
 from . import libc
 
-__all__ = ["Ruleset", "abi"]
+__all__ = ["Ruleset"]
 
 _READ_FILE, _READ_DIR, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
 _PATH_BENEATH = 1
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many file rights each version of the interface knows
 _RIGHTS_OF_A_FILE = _READ_FILE | _WRITE_FILE
-
-
-def abi() -> int:
-    """Version of the kernel's Landlock; 0 if it has none or it is switched off."""
-    try:
-        return libc.syscall("landlock_create_ruleset", None, 0, 1)
-    except OSError:
-        return 0
 
 
 class Ruleset:
