@@ -14,9 +14,8 @@ import hashlib
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from tarot_lite.suites.proposers import Proposal
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["LanguageModel", "LanguageModelError", "Usage"]
+__all__ = ["LanguageModel", "LanguageModelError"]
 
 _SYSTEM = """\
 You design test inputs for programming problems, in four tiers of difficulty:
@@ -64,45 +63,12 @@ _SCHEMA = {
 _REMEDIES = {
     0: "try again later; finished problems are kept",
     400: "the endpoint may not know structured output (structured=False) or a parameter",
-    429: "lower jobs, or set requests_per_minute",
+    429: "lower jobs, or wait",
 }
 
 
 class LanguageModelError(ValueError):
     """The endpoint cannot be used; the message names it, the cause and the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was asked so far.
-
-    Parameters
-    ----------
-    requests, cached
-        Answers from the endpoint (or a batch result), and from the cache.
-    prompt_tokens, completion_tokens
-        Of the answers that were not cached, as the endpoint counts them.
-    """
-
-    requests: int = 0
-    cached: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def cost(self, prompt_price: float, completion_price: float) -> float:
-        """Price of these tokens.
-
-        Parameters
-        ----------
-        prompt_price, completion_price
-            Per million tokens, in any currency.
-
-        Examples
-        --------
-        >>> Usage(1, 0, 2000, 500).cost(1.0, 4.0)
-        0.004
-        """
-        return (self.prompt_tokens * prompt_price + self.completion_tokens * completion_price) / 1e6
 
 
 @dataclass
@@ -127,12 +93,10 @@ class LanguageModel:
         Times to ask before a broken answer is given up, at least 1.
     retries, timeout
         Of the client: after too many requests, timeouts (in seconds) and server errors.
-    requests_per_minute
-        None does not wait.
     jobs
         Requests at the same time.
     cache
-        Folder for answers; None keeps them in memory only.
+        Folder for answers; None keeps none.
     name
         Names the proposer.
 
@@ -152,11 +116,9 @@ class LanguageModel:
     attempts: int = 3
     retries: int = 4
     timeout: float = 120.0
-    requests_per_minute: float | None = None
     jobs: int = 4
     cache: str | Path | None = None
     name: str = "language model"
-    usage: Usage = field(default_factory=Usage, init=False)
     failures: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -164,8 +126,6 @@ class LanguageModel:
             if not getattr(self, name) > 0:
                 raise ValueError(f"LanguageModel.{name} is {getattr(self, name)!r}; give a number above 0")
         self._lock = threading.Lock()
-        self._next = 0.0
-        self._memory: dict[str, dict[str, Any]] = {}
         self._made: openai.OpenAI | None = None
 
     def describe(self) -> str:
@@ -184,7 +144,6 @@ class LanguageModel:
         body = self._body(problem, seed)
         answer = self._cached(body)
         if answer is not None:
-            self._count(cached=1)
             return self._proposals(answer["content"])[0]
         found: list[Proposal] = []
         best: dict[str, Any] = {}
@@ -242,52 +201,28 @@ class LanguageModel:
         client = self._client()
         import openai
 
-        self._wait()
         try:
             raw = client.chat.completions.with_raw_response.create(**body)
             answer = _answer(json.loads(raw.text))
         except ValueError as error:  # the endpoint's own wrapping is no JSON
-            answer = {"content": "", "finish": f"not the protocol: {error}", "prompt": 0, "completion": 0}
+            answer = {"content": "", "finish": f"not the protocol: {error}"}
         except (openai.APIStatusError, openai.APIConnectionError) as error:
             remedy = endpoints.remedy(error, _REMEDIES)
             raise LanguageModelError(f"{client.base_url}, model {self.model!r}: {error}; {remedy}") from error
-        self._count(requests=1, answer=answer)
         return answer
-
-    def _wait(self) -> None:
-        """Space requests evenly."""
-        if self.requests_per_minute is None:
-            return
-        with self._lock:
-            now = time.monotonic()
-            at = max(now, self._next)
-            self._next = at + 60 / self.requests_per_minute
-        time.sleep(at - now)
-
-    def _count(self, requests: int = 0, cached: int = 0, answer: Mapping[str, Any] | None = None) -> None:
-        with self._lock:
-            self.usage = replace(
-                self.usage,
-                requests=self.usage.requests + requests,
-                cached=self.usage.cached + cached,
-                prompt_tokens=self.usage.prompt_tokens + (answer or {}).get("prompt", 0),
-                completion_tokens=self.usage.completion_tokens + (answer or {}).get("completion", 0),
-            )
 
     # --- cache --------------------------------------------------------------------------------------------------
 
     def _cached(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
-        key = _key(body)
-        if key not in self._memory and self.cache is not None:
-            path = Path(self.cache) / f"{key}.json"
-            try:
-                self._memory[key] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return None
-        return self._memory.get(key)
+        if self.cache is None:
+            return None
+        try:
+            answer: dict[str, Any] = json.loads((Path(self.cache) / f"{_key(body)}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return answer
 
     def _keep(self, body: Mapping[str, Any], answer: dict[str, Any]) -> None:
-        self._memory[_key(body)] = answer
         if self.cache is not None:
             write_atomic(Path(self.cache) / f"{_key(body)}.json", json.dumps(answer, ensure_ascii=True))
 
@@ -322,13 +257,8 @@ def _key(body: Mapping[str, Any]) -> str:
 def _answer(body: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a chat completion that is used, whatever is missing in it."""
     choice = (body.get("choices") or [{}])[0]
-    usage = body.get("usage") or {}
-    return {
-        "content": (choice.get("message") or {}).get("content") or "",
-        "finish": choice.get("finish_reason") or "stop",
-        "prompt": usage.get("prompt_tokens") or 0,
-        "completion": usage.get("completion_tokens") or 0,
-    }
+    content = (choice.get("message") or {}).get("content") or ""
+    return {"content": content, "finish": choice.get("finish_reason") or "stop"}
 
 
 def _tests(content: str) -> Iterator[dict[str, Any]]:

@@ -48,8 +48,6 @@ def test_a_good_answer_becomes_proposals_and_the_request_asks_for_structure(endp
     assert (request["seed"], request["temperature"], request["model"]) == (7, 0.5, "served")
     assert "2\n1 2\n" in request["messages"][1]["content"]
     assert endpoint.headers[0]["authorization"] == "Bearer secret-key"
-    assert proposer.usage.prompt_tokens == 100
-    assert proposer.usage.cost(1.0, 10.0) == pytest.approx(0.0003)
     assert "secret-key" not in repr(proposer) + proposer.describe()
 
 
@@ -60,7 +58,7 @@ def test_nothing_is_paid_for_twice(endpoint: Endpoint, tmp_path: Path) -> None:
     assert first.propose(PROBLEM, 0) == found
     later = model(endpoint, cache=tmp_path)
     assert later.propose(PROBLEM, 0) == found
-    assert (len(endpoint.requests), later.usage.requests, later.usage.cached) == (1, 0, 1)
+    assert len(endpoint.requests) == 1
     later.propose(PROBLEM, 1)
     assert len(endpoint.requests) == 2, "another seed is another question"
     assert "secret-key" not in "".join(path.read_text() for path in tmp_path.iterdir())
@@ -77,7 +75,7 @@ def test_too_many_requests_are_tried_again_when_the_server_says(endpoint: Endpoi
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        ((429, {"error": {"message": "slow down"}}, {"Retry-After": "0"}), "lower jobs, or set requests_per_minute"),
+        ((429, {"error": {"message": "slow down"}}, {"Retry-After": "0"}), "lower jobs, or wait"),
         ((500, {"error": {"message": "oops"}}, {"Retry-After": "0"}), "finished problems are kept"),
         ((401, {"error": {"message": "who are you"}}, {}), "check the key"),
         ((404, {"error": {"message": "no such model"}}, {}), "check base_url and the model's name"),
@@ -164,15 +162,6 @@ def test_prose_around_the_tests_does_not_hide_them(endpoint: Endpoint) -> None:
     endpoint.replies = [f"Of course:\n```json\n{GOOD}\n```\nGood luck!"]
     assert len(model(endpoint, structured=False).propose(PROBLEM, 0)) == 4
     assert "response_format" not in endpoint.requests[0]
-
-
-def test_requests_are_spaced(endpoint: Endpoint) -> None:
-    endpoint.replies = [GOOD]
-    proposer = model(endpoint, requests_per_minute=240)
-    began = time.monotonic()
-    for seed in range(4):
-        proposer.propose(PROBLEM, seed)
-    assert time.monotonic() - began >= 0.75
 
 
 def test_proposals_are_proven_and_measured_like_all_others(
