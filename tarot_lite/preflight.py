@@ -68,7 +68,19 @@ def checks(settings: Settings, card: backends.Card | None = None) -> list[Check]
     """Run all checks; nothing is downloaded, and none of them raises."""
     found = card or backends.card()
     done: list[Check] = []
-    for look in (_versions, _gpu, _backend, _number_type, _memory, _model, _disk, _problems, _sandbox, _keeping):
+    for look in (
+        _versions,
+        _gpu,
+        _backend,
+        _number_type,
+        _memory,
+        _model,
+        _disk,
+        _problems,
+        _sandbox,
+        _benchmarks,
+        _keeping,
+    ):
         try:
             done += look(settings, found)
         except Exception as error:  # a check that fails itself must not hide the others
@@ -416,6 +428,13 @@ def _sandbox(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     weak = level == "rlimits"
     remedy = "run it on Linux with seccomp; here a hostile program reaches your files" if weak else ""
     yield Check("sandbox", "look" if weak else "ok", f"level {level}", remedy)
+
+
+def _benchmarks(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+    from tarot_lite.benchmarks import BENCHMARKS
+
+    if unknown := [name for name in settings.benchmarks if name not in BENCHMARKS]:
+        yield Check("benchmarks", "stop", f"{', '.join(unknown)} is unknown", f"give some of {', '.join(BENCHMARKS)}")
 
 
 def _keeping(settings: Settings, card: backends.Card | None) -> Iterator[Check]:

@@ -205,12 +205,9 @@ class Settings:
     )
     benchmarks: list[str] = _option(
         ["functions"],
-        "Benchmarks that base and trained student are compared on in notebook 05; those of the Hub where it can be reached.",
+        "Benchmarks that base and trained student are compared on in notebook 05, of `python -m tarot_lite.benchmarks list`; "
+        "those of the Hub where it can be reached.",
         since=5,
-        choices=(
-            *("functions", "humaneval", "humaneval+", "mbpp", "mbpp+"),
-            *("cruxeval-i", "cruxeval-o", "livecodebench", "codeforces"),
-        ),
     )
     benchmark_data: dict[str, str] = _option(
         {}, "Local files of benchmarks: name -> file; the others come from the Hub.", since=5

@@ -314,6 +314,11 @@ def test_vllm_is_used_where_it_is_and_fits(monkeypatch: pytest.MonkeyPatch) -> N
     assert "but 99.0 is installed" in (backends.vllm_obstacle(auto, card, coder) or "")
 
 
+def test_an_unknown_benchmark_stops_before_anything_is_made() -> None:
+    row = looked(Settings(benchmarks=["functions", "humanevil"]))["benchmarks"]
+    assert row.state == "stop" and "humanevil is unknown" in row.found and "humaneval+" in row.remedy
+
+
 def test_what_vllm_takes_is_not_offered_to_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     real = backends.importlib.metadata.version
     monkeypatch.setattr(backends.importlib.metadata, "version", lambda name: "0.24.0" if name == "vllm" else real(name))
