@@ -15,11 +15,12 @@ line of zeros; else line by line.  Function tests need no guess: their input is 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from tarot_lite.suites import trees
 
 __all__ = ["Format", "FormatError", "learn"]
 
@@ -92,7 +93,7 @@ def learn(texts: Sequence[str], function: bool = False) -> Format:
 
 def _arguments(text: str) -> Value:
     try:
-        value = ast.literal_eval(text.strip())
+        value = trees.literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise FormatError(f"not a literal ({error}): {text[:60]!r}") from None
     if not isinstance(value, list | tuple):

@@ -296,7 +296,7 @@ def _json(text: str) -> Any:
 
 def _literal(text: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return trees.literal(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
 
@@ -337,7 +337,7 @@ def _calls(text: str, names: set[str], order: Sequence[str] = ()) -> Iterator[_C
 
 def _constant(node: ast.expr) -> str:
     try:
-        return repr(ast.literal_eval(node))
+        return repr(trees.literal(node))
     except (ValueError, TypeError, MemoryError, RecursionError):
         return ""
 

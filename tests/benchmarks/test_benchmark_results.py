@@ -183,7 +183,6 @@ def test_the_settings_know_every_benchmark():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"benchmarks": ["humaneval-plus"]}, r"parameter benchmarks .*did you mean 'humaneval'"),
         ({"benchmark_temperature": 0, "benchmark_samples": 3}, "benchmark_samples=1"),
         ({"benchmark_data": {"humaneval": "f"}}, "benchmark_data names 'humaneval', which this run does not measure"),
         ({"benchmark_revisions": {"function": "main"}}, r"'function' \(did you mean 'functions'\?\)"),

@@ -198,7 +198,7 @@ def test_two_runs_with_one_seed_write_identical_files_and_another_seed_does_not(
         build(list(problems), sandbox, folder=tmp_path / name, seed=seed)
     one, two, other = (_files(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
-    assert len(one) == 9
+    assert len(one) == 7
     assert one["suites.jsonl"] != other["suites.jsonl"]
 
 
