@@ -149,6 +149,7 @@ class Settings:
     generation: str = _option(
         "plain",
         "How a model writes; static: transformers compiles it on a GPU; continuous: paged, finished completions make room.",
+        since=3,
         choices=("plain", "static", "continuous"),
     )
     vllm: str = _option(

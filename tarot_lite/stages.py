@@ -219,7 +219,9 @@ def prompt_styles(stage: runs.Stage, asked: list[Problem], box: Sandbox) -> list
                 if style == "chat" and not getattr(pupil, "can_chat", True):
                     continue  # a base model
                 pupil = pupil.asked(style)
-                folder = f"{name}-probe" if style == cold.prompt_style else f"{name}-{style}-probe"
+                folder = (
+                    f"{name}-probe" if settings == cold and style == settings.prompt_style else f"{name}-{style}-probe"
+                )
             probe = measure(stage, pupil, asked, box, folder, settings.probe_samples, longer=longer)
             groups = capability.signal_of_phases(probe, ["flat"], settings.generations)
             rows.append(

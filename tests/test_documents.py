@@ -150,3 +150,12 @@ def test_the_changelog_has_a_section_for_what_is_not_released(repository: Path) 
     text = (repository / "CHANGELOG.md").read_text()
     headings = re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)
     assert headings[0] == "Unreleased" and text.count("### Added") >= 1
+
+
+def test_the_ways_to_ask_smollm2_are_those_of_its_report(repository: Path) -> None:
+    """The table of notebook 03 that says how a student is asked."""
+    text = (repository / "notebooks/03_capability_estimation.ipynb").read_text(encoding="utf-8")
+    shown = re.findall(r"\| (?:chat|six worked examples|one line, after a warm-up)((?: \| \d+ %)+)", text)
+    styles = pd.read_csv(repository / "reports/smollm2/03_capability_estimation/styles.csv")
+    measured = styles.drop(columns=["student", "style"]).mul(100).round().astype(int)
+    assert [[int(number) for number in re.findall(r"\d+", row)] for row in shown] == measured.values.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +23,7 @@ WAYS = ("plain", "static", "continuous")
 @pytest.fixture(scope="module")
 def strong(tmp_path_factory: pytest.TempPathFactory) -> Student:
     settings = Settings(threads=1, warmup_problems=40, students={"strong": 40})
-    recipe = Recipe(hidden=32, layers=2, heads=2, feedforward=64, context=400, vocabulary=300)
+    recipe = Recipe(hidden=32, layers=2, heads=2, feedforward=64, context=700, vocabulary=300)
     return tiny("strong", settings, tmp_path_factory.mktemp("students"), recipe)
 
 
@@ -95,3 +96,28 @@ def test_a_training_writes_in_every_way(tmp_path: Path, sandbox: Sandbox, way: s
     result = train(student, problems, get_policy("flat"), settings, tmp_path / "training", sandbox)
     assert len(result.history) == 2
     assert result.history["completions/mean_length"].gt(1).all() and result.history["signal/reward"].gt(0).any()
+
+
+def test_a_training_by_worked_examples_computes_them_once_and_learns_the_same(
+    strong: Student, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"grpo_steps": 1, "generations": 4, "prompts_per_step": 4, "max_completion_tokens": 60}
+    settings = Settings(threads=1, **options)
+    found, shared = [], generation._shared
+
+    def counted(rows: list[list[int]]) -> int:
+        found[-1].append(shared(rows))
+        return found[-1][-1]
+
+    monkeypatch.setattr(generation, "_shared", counted)
+    histories = []
+    for name, long in (("once", 64), ("each", 10**6)):
+        monkeypatch.setattr(generation, "_LONG", long)
+        found.append([])
+        student = copy.deepcopy(strong).asked("fewshot")
+        problems = toyworld.problems("train", 8)
+        histories.append(train(student, problems, get_policy("flat"), settings, tmp_path / name, sandbox).history)
+    once, each = found
+    assert min(once) >= 64 and set(each) == {0}
+    columns = ["reward", "completions/mean_length", "tier/basic"]
+    assert histories[0][columns].equals(histories[1][columns])

@@ -122,6 +122,7 @@ CHANGES: dict[str, tuple[Callable[[Run], None], tuple[str, ...]]] = {
     "weights of a model's folder": (rewritten("model/model.safetensors", "first", "other"), STAGES),
     "a commit on the Hub": (on_the_hub, STAGES),
     "a judge": (rewritten("package/judging.py", "line.rstrip()", "line.strip()"), STAGES),
+    "the programs of the zoo": (rewritten("package/sandbox/zoo.toml", "fork bomb", "other bomb"), STAGES[1:]),
     "what runs inside the sandbox": (rewritten("package/sandbox/inside/child.py", "0xFF", "0x7F"), STAGES),
     "a figure of the last chapter": (rewritten("package/figures/ablations.py", "import ", "import os, "), STAGES[4:]),
     "a comment": (rewritten("package/judging.py", "from __future__", "# so\nfrom __future__"), ()),

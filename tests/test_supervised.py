@@ -87,6 +87,8 @@ def test_of_own_problems_it_learns_the_references_of_those_to_train_on(
         problem = of_training[row["prompt"]]
         code = student.code(problem, row["completion"])
         assert code is not None and code.strip() == problem.reference
+    with pytest.raises(StudentError, match="10 have a reference and none fits max_prompt_tokens = 1024 and max_comp"):
+        make("m", dataclasses.replace(own, max_completion_tokens=4), tmp_path / "cache")
 
 
 def test_what_it_cannot_learn_from_is_told(settings: Settings, tmp_path: Path) -> None:
@@ -108,6 +110,7 @@ def test_thirty_own_problems_go_to_a_trained_model_and_its_report(base: Path, re
         "models": f"m={base}",
         "problems_data": problems,
         **dict(re.findall(r"-p (\w+) (\w+)", splits.sized(30))),
+        "prompt_style": "chat",
         "lora_rank": 8,
         "supervised_steps": 2,
         "policies": f"uni,{policy}",
@@ -127,3 +130,4 @@ def test_thirty_own_problems_go_to_a_trained_model_and_its_report(base: Path, re
     assert "late_edge" in (tmp_path / "own/index.html").read_text(encoding="utf-8")
     styles = pd.read_csv(tmp_path / "own/03_capability_estimation/styles.csv")
     assert styles["style"].tolist() == ["chat", "fewshot", "after a warm-up"]
+    assert not list((tmp_path / "own/probes").glob("*.old*")), "a probe took the place of another"

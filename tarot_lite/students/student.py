@@ -177,9 +177,11 @@ class Student:
 
     def _generate(self, prompts: list[str], temperature: float, max_new_tokens: int) -> list[Completion]:
         rows = self.tokenizer(prompts)["input_ids"]  # as TRL does, so that both read the same
-        sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
-        options: dict[str, Any] = {**sampling, "top_k": 0, "top_p": 1.0, "max_new_tokens": max_new_tokens}
-        options["pad_token_id"] = self.tokenizer.pad_token_id
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "pad_token_id": self.tokenizer.pad_token_id}
+        if temperature > 0:
+            options |= {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        else:  # what is for sampling alone would be warned of, in the model's own settings as well
+            options |= {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
         with _inference(self.model):
             if self.generation == "continuous":
                 new = generation.continuous(self.model, rows, **options)

@@ -7,6 +7,7 @@ style that it is asked in; held-out problems are never shown.  Only its LoRA ada
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from pathlib import Path
@@ -32,7 +33,7 @@ __all__ = ["warm_up"]
 disable_progress_bars()  # five of them before the first step are noise in a notebook
 
 _BATCH = 16
-_RATE = 5e-4  # for adapters; at 1e-3 the loss of SmolLM2 jumps
+_RATE = 5e-4  # for adapters
 
 
 def warm_up(student: Student, settings: Settings, folder: Path) -> Student:
@@ -74,15 +75,19 @@ def _examples(student: Student, settings: Settings) -> list[dict[str, str]]:
         pairs = worlds.get(settings.world).corpus(count, settings.seed, settings.warmup_problems)
         return [{"prompt": prompt, "completion": body} for prompt, body in pairs]
     known = [problem for problem in splits.of_run(settings, "train") if problem.reference]
-    if not known:
+    rows = [{"prompt": student.prompt(each), "completion": prompting.answer(each, student.style)} for each in known]
+    rooms = {
+        "prompt": settings.max_prompt_tokens,
+        "completion": settings.max_completion_tokens - 1,
+    }  # less the end mark
+    fits = [row for row in rows if all(len(student.tokenizer(row[part])["input_ids"]) <= rooms[part] for part in rooms)]
+    if not fits:
         raise StudentError(
-            f"parameter supervised_steps is {settings.supervised_steps}, but no problem to train on in {settings.problems_data} "
-            "has a reference to learn from; set it to 0"
+            f"parameter supervised_steps is {settings.supervised_steps}, but of the problems to train on in "
+            f"{settings.problems_data} {len(known)} have a reference and none fits max_prompt_tokens = "
+            f"{settings.max_prompt_tokens} and max_completion_tokens = {settings.max_completion_tokens}; raise them, or give 0"
         )
-    drawn = random.Random(settings.seed).choices(known, k=count)
-    return [
-        {"prompt": student.prompt(problem), "completion": prompting.answer(problem, student.style)} for problem in drawn
-    ]
+    return random.Random(settings.seed).choices(fits, k=count)
 
 
 class _Bar(TrainerCallback):
@@ -99,6 +104,7 @@ class _Bar(TrainerCallback):
 def _learn(student: Student, rows: list[dict[str, str]], settings: Settings) -> list[float]:
     """Supervised steps by TRL, on the completions alone; the loss of each."""
     exact.hold(settings.threads, pretrained=True)
+    micro = math.gcd(_BATCH, settings.micro_batch or _BATCH)  # no more than fit in memory, and a divisor
     number = backends.precision(settings, backends.card())
     with tempfile.TemporaryDirectory() as aside:
         trainer = SFTTrainer(
@@ -109,8 +115,8 @@ def _learn(student: Student, rows: list[dict[str, str]], settings: Settings) -> 
             args=SFTConfig(
                 output_dir=aside,
                 max_steps=settings.supervised_steps,
-                per_device_train_batch_size=settings.micro_batch or _BATCH,
-                gradient_accumulation_steps=_BATCH // (settings.micro_batch or _BATCH),
+                per_device_train_batch_size=micro,
+                gradient_accumulation_steps=_BATCH // micro,
                 learning_rate=_RATE,
                 lr_scheduler_type="constant",
                 max_length=settings.max_prompt_tokens + settings.max_completion_tokens,
