@@ -19,8 +19,6 @@ from typing import Any
 from tarot_lite import __version__, runs
 from tarot_lite.settings import check_names, describe, load_profile, profile_names
 
-__all__ = ["main"]
-
 EXAMPLES = """\
 examples:
   python -m tarot_lite run                                    all five stages on a laptop, reports/cpu/index.html

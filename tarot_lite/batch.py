@@ -26,9 +26,6 @@ import psutil
 from tarot_lite import runs
 from tarot_lite.settings import load_profile, notebook_folder
 
-__all__ = ["StageFailed", "run", "stage_names", "tidy", "to_html"]
-
-
 _NEWS = 10.0  # seconds between lines of progress where there is no terminal
 
 

@@ -27,8 +27,6 @@ from packaging.utils import canonicalize_name
 from tarot_lite import __version__
 from tarot_lite.sandbox import Sandbox
 
-__all__ = ["Card", "badge", "cell", "fitting_profile", "look_for_card", "missing", "setup"]
-
 _CELL = """\
 import sys
 

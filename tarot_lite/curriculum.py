@@ -30,8 +30,6 @@ from typing import Any, Literal
 
 from tarot_lite.problems import Tier
 
-__all__ = ["PORTFOLIO", "PUBLISHED", "Direction", "Group", "Phase", "Policy", "adaptive", "get_policy", "policy_key"]
-
 Unit = Literal["tier", "test", "suite"]
 Direction = Literal["easy to hard", "hard first", "adaptive", "no schedule"]
 State = Mapping[str, float]

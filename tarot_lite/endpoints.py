@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["EndpointError", "connect", "remedy", "split_address"]
-
 _REMEDIES = {
     401: "check the key",
     403: "check what the key may do",

@@ -19,8 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["VARIABLES", "arithmetic", "hold", "settle"]
-
 VARIABLES = {
     "ATEN_CPU_CAPABILITY": ("avx2", "torch"),
     "ONEDNN_MAX_CPU_ISA": ("AVX2", "torch"),

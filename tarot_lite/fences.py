@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Fence", "compiles", "fences", "program"]
-
 _PYTHON = re.compile(r"(?:python|py)[\d.]*")
 _LANGUAGE = re.compile(r"[\s{.]*([\w.+#-]*)")
 _TAGGED = re.compile(r"(`{3,}|~{3,})[\s{.]*((?:python|py)[\d.]*)\s*}?\s*$", re.IGNORECASE)

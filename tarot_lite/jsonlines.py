@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-__all__ = ["JsonLinesError", "append", "parse", "raw_lines", "read", "read_journal", "write"]
-
 _ESCAPED = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
 

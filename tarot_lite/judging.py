@@ -18,8 +18,6 @@ from typing import Any
 
 from tarot_lite.literals import value_of
 
-__all__ = ["EXACT", "Comparison", "Verdict", "same_output", "same_value"]
-
 
 class Verdict(StrEnum):
     """What became of one program on one test.

@@ -11,8 +11,6 @@ import inspect
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["plain", "source", "value_of", "written"]
-
 
 def plain(value):  # type: ignore[no-untyped-def]
     """Write a value as a literal that equals it: subclasses, numpy's scalars and whole fractions become plain.

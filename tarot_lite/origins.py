@@ -21,18 +21,6 @@ from tarot_lite import __version__
 from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.settings import Settings, notebook_folder
 
-__all__ = [
-    "changed",
-    "code_hash",
-    "content",
-    "digest_of",
-    "fingerprint",
-    "module_hash",
-    "modules_hash",
-    "origins",
-    "versions",
-]
-
 _VERSIONS_OF = (
     "numpy",
     "pandas",

@@ -32,8 +32,6 @@ from tarot_lite.suites import sources, splits
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Check", "PreflightError", "check", "checks", "memory_table", "table"]
-
 _CHARACTERS = 8  # a token of any tokenizer here is no longer than that on average, so this never condemns too early
 _PATIENCE = 4.0  # seconds for the Hub's answer
 

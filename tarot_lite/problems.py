@@ -20,19 +20,6 @@ from tarot_lite.fences import program
 from tarot_lite.judging import EXACT, Comparison, same_output, same_value
 from tarot_lite.literals import plain, source, written
 
-__all__ = [
-    "BODY",
-    "HELD",
-    "Form",
-    "Problem",
-    "ProblemError",
-    "TestCase",
-    "Tier",
-    "from_row",
-    "read_problems",
-    "to_row",
-]
-
 BODY = "{{body}}"
 """Where a scaffold takes the function body."""
 

@@ -23,8 +23,6 @@ import jinja2
 from tarot_lite import runs
 from tarot_lite.settings import Settings, load_profile
 
-__all__ = ["build", "claims", "command"]
-
 _WIDE = 900  # pixels: a figure of several panels gets a row of its own
 
 QUESTIONS = {

@@ -26,8 +26,6 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.sandbox import Sandbox, TestResult
 
-__all__ = ["FormatReward", "Rollout", "TierReward", "extract_code", "signal_share", "tier_verdicts"]
-
 _REASONED = re.compile(r"</(?:think|thinking|reasoning)>")
 
 

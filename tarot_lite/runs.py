@@ -45,29 +45,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from tqdm import tqdm
 
-__all__ = [
-    "STAGES",
-    "Picture",
-    "RunError",
-    "Stage",
-    "fingerprint",
-    "is_done",
-    "note",
-    "parameters_in",
-    "progress",
-    "read_json",
-    "release_lock",
-    "reports_folder",
-    "said_by",
-    "shared_folder",
-    "start",
-    "take_lock",
-    "watched",
-    "why_not_done",
-    "write_atomic",
-    "write_json",
-]
-
 STAGES = (
     "01_tiered_suites",
     "02_sandboxed_execution",

@@ -25,8 +25,6 @@ import yaml
 from tarot_lite.curriculum import get_policy, policy_key
 from tarot_lite.endpoints import split_address
 
-__all__ = ["Settings", "axis_names", "describe", "load_profile", "notebook_folder", "profile_names"]
-
 
 def _option(
     default: Any,

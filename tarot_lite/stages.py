@@ -23,22 +23,6 @@ if TYPE_CHECKING:
     from tarot_lite.students import Student, Writer
     from tarot_lite.students.endpoint import Endpoint
 
-__all__ = [
-    "benchmark",
-    "choice",
-    "claim",
-    "measure",
-    "pilot_trainer",
-    "problems",
-    "prompt_styles",
-    "prove_splits",
-    "run_grid",
-    "sandbox",
-    "student",
-    "to_train",
-    "trained",
-]
-
 
 def sandbox(stage: runs.Stage) -> Sandbox:
     """A sandbox with the run's limits."""

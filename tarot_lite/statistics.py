@@ -16,25 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Interval",
-    "Paired",
-    "Spread",
-    "bootstrap",
-    "holm",
-    "mean_interval",
-    "paired",
-    "pass_at_k",
-    "permutation_p",
-    "rank_correlation",
-    "resampled_means",
-    "seeds_needed",
-    "share_interval",
-    "spread",
-    "verdict_of",
-    "wilson",
-]
-
 RESAMPLES = 4000
 _ENOUGH = 3  # seeds: with fewer their spread is not known well enough for a verdict
 _FEW = 5  # problems: with fewer that differ from 0 (or from 1), resampling them says little

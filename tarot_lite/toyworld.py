@@ -32,8 +32,6 @@ from types import MappingProxyType
 
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
 
-__all__ = ["RIGHT", "SPLITS", "SUMMARY", "Spec", "corpus", "parts_of", "problems", "prompt", "specs", "wrong_programs"]
-
 SPLITS: Mapping[str, float] = MappingProxyType(
     {"warmup": 0.4, "train": 0.25, "probe": 0.1, "tuning": 0.1, "heldout": 0.15}
 )

@@ -23,8 +23,6 @@ from typing import Any
 
 from tarot_lite import batch, report, runs
 
-__all__ = ["verify"]
-
 SAME, DIFFERENT, NOT_EXACT = 0, 1, 3
 _NOT_RESULTS = ("done.json", "batch.json", "batches.json")
 _WAIT = 20.0  # seconds that stopped kernels have to let go of the scratch folder

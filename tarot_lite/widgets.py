@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipywidgets import Widget
 
-__all__ = ["Folded", "as_html", "browse"]
-
 _WRAP = "white-space: pre-wrap; overflow-wrap: anywhere"
 _TABLES = (  # ipywidgets takes from a table what the notebook's own style gives it
     "<style>.tarot-browse :is(th, td) { padding: 0.1em 1em 0.1em 0; text-align: left; vertical-align: top; line-height: 1.5 }"

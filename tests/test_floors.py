@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -144,11 +142,5 @@ def test_the_lowest_floors_and_the_command_line_import_no_tables_or_figures() ->
 def test_what_is_public_is_documented(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), f"{path.name} has no docstring"
-    if unit(path) in ("students", "training", "capability") or "inside" in path.stem or "inside" in path.parts:
-        return  # torch is slow to import, and what runs inside the sandbox is not public; ruff and mypy read them
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
-    for name in getattr(module, "__all__", ()):
-        value = getattr(module, name)
-        if inspect.isclass(value) or inspect.isfunction(value):
-            assert inspect.getdoc(value), f"{module.__name__}.{name} has no docstring"
+    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    assert not [node.name for node in defined if not node.name.startswith("_") and not ast.get_docstring(node)]

@@ -34,8 +34,9 @@ nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 myst_heading_anchors = 3
 
-# Reference: what a module names in __all__, in the order of its source; a name in `backticks` is a link where it can be.
-autodoc_default_options = {"members": True, "imported-members": True, "no-value": True, "member-order": "bysource"}
+# Reference: what a room names in __all__, what any other module defines without an underscore, in the order of its source;
+# a name in `backticks` is a link where it can be.
+autodoc_default_options = {"members": True, "no-value": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autosummary_generate = True

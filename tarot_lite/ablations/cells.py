@@ -11,8 +11,6 @@ from typing import Any
 from tarot_lite.curriculum import PORTFOLIO, get_policy
 from tarot_lite.settings import Settings
 
-__all__ = ["Cell", "grid"]
-
 _OF_GRADED_REWARDS = ("tier_weights", "normalize_reward")  # a share of tests, or all or nothing, has no use for them
 
 

@@ -15,8 +15,6 @@ from tarot_lite.ablations.study import (
 )
 from tarot_lite.statistics import Interval, verdict_of
 
-__all__ = ["claims", "length_claims", "summary_text"]
-
 
 def claims(heldout: pd.DataFrame) -> list[dict[str, str]]:
     """Rows of the claims table, each with what was measured and its verdict.

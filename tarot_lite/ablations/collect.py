@@ -15,8 +15,6 @@ from tarot_lite.ablations.engine import STAGE
 _NAMES = ("student", "policy", "seed", "variant")
 _WHEN = ("before", "after")
 
-__all__ = ["collect_heldout", "collect_histories", "collect_lengths"]
-
 
 def collect_heldout(parent: Path, cells: Iterable[Cell]) -> pd.DataFrame:
     """Held-out results of the finished cells, one row per cell, problem and measure.

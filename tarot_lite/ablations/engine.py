@@ -18,8 +18,6 @@ from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.executors import open_executor
 from tarot_lite.settings import Settings, load_profile, notebook_folder
 
-__all__ = ["STAGE", "Outcome", "is_finished", "require_finished", "run_cells"]
-
 STAGE = "04_curriculum_grpo"
 """The stage that a cell runs."""
 

@@ -18,8 +18,6 @@ from typing import Any
 
 from tarot_lite.settings import Settings
 
-__all__ = ["Cluster", "cluster", "open_executor"]
-
 _ANSWER = 8.0  # seconds that a scheduler has to answer
 _RETRIES = 2  # of a cell whose worker raised; a worker that dies is Dask's own business, which tries elsewhere
 

@@ -15,8 +15,6 @@ from tarot_lite.ablations.cells import Cell
 from tarot_lite.ablations.engine import STAGE, is_finished
 from tarot_lite.settings import Settings
 
-__all__ = ["Plan", "plan"]
-
 SECONDS_PER_STEP = 1.2
 """Guess for a cell of which nothing is known: a tiny student, two trainings at a time on two cores."""
 

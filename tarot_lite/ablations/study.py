@@ -32,27 +32,6 @@ from tarot_lite.statistics import (
     spread,
 )
 
-__all__ = [
-    "MEASURES",
-    "base_variant",
-    "capability_law",
-    "capability_of",
-    "compared",
-    "contrast",
-    "contrasts",
-    "correlation",
-    "gains",
-    "hard_minus_easy",
-    "learning_speed",
-    "length_correlation",
-    "of_base",
-    "order_by_variant",
-    "power",
-    "regret",
-    "stability",
-    "variant_contrasts",
-]
-
 MEASURES = {"suite": "whole suite", "tiers": "mean of the tiers"}
 """What a contrast is about.  Few programs of a weak student pass everything, whatever it was taught: only the mean of the
 four tiers can show what such a student gained."""

@@ -17,8 +17,6 @@ from tarot_lite.benchmarks.calls import literal
 from tarot_lite.benchmarks.expectations import WRAPPERS, Call, Expectation
 from tarot_lite.literals import value_of
 
-__all__ = ["Notes", "convert"]
-
 _NOTE = "__note__"
 
 

@@ -14,8 +14,6 @@ from tarot_lite.benchmarks.inside import MARK
 from tarot_lite.literals import plain, source
 from tarot_lite.sandbox.prelude import prelude
 
-__all__ = ["Outcome", "literal", "program", "read_outcomes", "request"]
-
 _INSIDE = prelude(
     files("tarot_lite.benchmarks")
     .joinpath("inside.py")

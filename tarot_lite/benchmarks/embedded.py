@@ -13,8 +13,6 @@ from tarot_lite import jsonlines
 from tarot_lite.benchmarks.expectations import Call, Expectation
 from tarot_lite.benchmarks.tasks import CallTests, Task
 
-__all__ = ["embedded_tasks"]
-
 
 def embedded_tasks() -> list[Task]:
     """The embedded problems, with their reference solutions.

@@ -15,8 +15,6 @@ from tarot_lite.benchmarks.calls import Outcome
 from tarot_lite.benchmarks.inside import digest
 from tarot_lite.literals import value_of
 
-__all__ = ["DIGEST", "WRAPPERS", "Call", "Expectation"]
-
 DIGEST = "digest:"
 """Begins an expected value of which only the digest is known (a long text or vast value that a reference gave)."""
 

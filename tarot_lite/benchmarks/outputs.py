@@ -13,8 +13,6 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import TestCase
 from tarot_lite.sandbox import Execution
 
-__all__ = ["CheckedTests", "same_numbers", "same_words"]
-
 
 def same_numbers(actual: str, expected: str) -> bool:
     """LiveCodeBench's comparison: line by line without the blanks around them; two lines of numbers by their values.

@@ -12,8 +12,6 @@ from tarot_lite.benchmarks.tasks import BenchmarkError, Task
 from tarot_lite.fences import compiles, program
 from tarot_lite.problems import BODY, Form, Problem
 
-__all__ = ["STYLES", "cut", "default_style", "is_wrapped", "own_problem", "render", "solution"]
-
 STYLES = ("complete", "chat", "own")
 """``complete``: a base model continues the prompt.  ``chat``: an instruct model is sent the benchmark's instruction and
 the prompt as a user's message, in its chat template.  ``own``: the student's own prompt and extraction (the tiny students

@@ -16,8 +16,6 @@ from types import MappingProxyType
 from tarot_lite.benchmarks import schemas
 from tarot_lite.benchmarks.tasks import BenchmarkError
 
-__all__ = ["BENCHMARKS", "Benchmark", "get_benchmark"]
-
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:

@@ -21,8 +21,6 @@ from tarot_lite.statistics import Interval, mean_interval, pass_at_k, permutatio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Report", "SampleResult", "breakdowns", "compare", "read_report", "table"]
-
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:

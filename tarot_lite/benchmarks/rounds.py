@@ -14,8 +14,6 @@ from tarot_lite.benchmarks.tasks import Job, Judgement, Tests
 from tarot_lite.judging import Verdict
 from tarot_lite.sandbox import Execution, Limits, Sandbox
 
-__all__ = ["Trial", "settle"]
-
 _FIRST_CPU_SECONDS, _FIRST_WALL_SECONDS = 0.02, 2.0
 
 

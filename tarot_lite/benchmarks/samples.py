@@ -14,8 +14,6 @@ from tarot_lite.benchmarks.sources import Loaded
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task
 from tarot_lite.runs import write_atomic
 
-__all__ = ["FORMS", "Sample", "read_samples", "write_samples"]
-
 FORMS = ("human-eval", "evalplus")
 """``human-eval``: task_id and completion (what follows the prompt).  ``evalplus``: task_id and solution (whole code)."""
 

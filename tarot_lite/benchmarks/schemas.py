@@ -34,9 +34,6 @@ from tarot_lite.benchmarks.tasks import (
 )
 from tarot_lite.problems import TestCase
 
-__all__ = ["Reader", "codeforces", "cruxeval_input", "cruxeval_output", "humaneval", "humaneval_plus", "livecodebench",
-           "mbpp", "mbpp_plus"]  # fmt: skip
-
 Row = Mapping[str, Any]
 Reader = Callable[[Row, str], Task]
 

@@ -24,8 +24,6 @@ from tarot_lite.students.endpoint import Endpoint
 if TYPE_CHECKING:
     from tarot_lite.students import Student
 
-__all__ = ["references", "run", "score"]
-
 _FULL = "the prompt fills the student's context"
 _NO_CODE = "no code was found in the completion"
 _OUTPUT_KB = 1 << 14

@@ -19,8 +19,6 @@ from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Loaded", "Source", "fingerprint", "load"]
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

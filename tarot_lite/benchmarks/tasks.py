@@ -26,24 +26,6 @@ from tarot_lite.problems import HELD, Form, Problem, TestCase
 from tarot_lite.runs import write_atomic
 from tarot_lite.sandbox import Execution, Limits, Sandbox
 
-__all__ = [
-    "AssertionTests",
-    "BenchmarkError",
-    "CallTests",
-    "GuessTests",
-    "Job",
-    "Judgement",
-    "NotedTests",
-    "Pending",
-    "ReferenceTests",
-    "StdioTests",
-    "Task",
-    "Tests",
-    "UnreachableError",
-    "default_cache",
-    "prepare",
-]
-
 Job = tuple[str, tuple[str, ...]]
 
 _EVALPLUS_SECONDS = 60.0  # for all calls of a function, at most

@@ -24,18 +24,6 @@ from tarot_lite.curriculum import Group, Policy, get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval, share_interval
 
-__all__ = [
-    "Choice",
-    "agreement",
-    "choose",
-    "oracle",
-    "pilot",
-    "report",
-    "signal",
-    "signal_of_phases",
-    "threshold",
-]
-
 DEFAULT_POLICIES = ("uni", "var", "var_asce_normal", "var_asce_rev", "flat")
 CAPABLE = 0.3
 """Mean pass@1 over the tiers from which a student counts as capable.  Ours; the paper publishes no number."""

@@ -11,8 +11,6 @@ from tarot_lite.capability.profile import MEASURES, SUITE, Profile
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval
 
-__all__ = ["Comparison", "compare", "ladder"]
-
 
 @dataclass(frozen=True)
 class Comparison:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["binary_signal", "group_signal"]
-
 
 def group_signal(rewards: Sequence[float], size: int) -> tuple[float, float]:
     """What groups of `size` completions of one problem hold for GRPO, from a sample of its rewards.

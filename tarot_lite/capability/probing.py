@@ -19,8 +19,6 @@ from tarot_lite.sandbox import Limits, Sandbox
 if TYPE_CHECKING:
     from tarot_lite.students import Completion, Writer
 
-__all__ = ["estimate"]
-
 _Key = Callable[[Sample], str]
 
 

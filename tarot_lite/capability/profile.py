@@ -16,8 +16,6 @@ from tarot_lite.problems import Problem, Tier
 from tarot_lite.rewards import FormatReward
 from tarot_lite.statistics import Interval, pass_at_k, share_interval
 
-__all__ = ["MEASURES", "SUITE", "Profile", "outcomes_of"]
-
 SUITE = "suite"
 MEASURES = (*(tier.value for tier in Tier), SUITE)
 """What can be measured: each tier (all its tests pass), and the whole suite (all tests of all tiers pass)."""

@@ -17,8 +17,6 @@ from tarot_lite import jsonlines, origins, runs
 from tarot_lite.problems import Problem
 from tarot_lite.sandbox import Limits
 
-__all__ = ["ProbeError", "Rollouts", "Sample", "Score", "key_of"]
-
 
 class ProbeError(RuntimeError):
     """A probe that cannot start or go on; the message says what is kept and what to do."""

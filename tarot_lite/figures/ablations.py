@@ -17,20 +17,6 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.figures.style import STUDENT_COLOURS, TIER_COLOURS, new_figure, note
 from tarot_lite.problems import Problem, Tier
 
-__all__ = [
-    "code_length",
-    "contrast_by_capability",
-    "forest",
-    "gain_forest",
-    "idea",
-    "learning_speed",
-    "regret",
-    "signal_map",
-    "suite_curves",
-    "tier_curves",
-    "tier_table",
-]
-
 _SMOOTHING = 9  # steps
 _CLEAR, _NOISE = "#0072B2", "#999999"
 _ORDER = ("hard first", "easy to hard", "adaptive", "no schedule")

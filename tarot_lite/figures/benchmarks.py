@@ -8,8 +8,6 @@ from matplotlib.figure import Figure
 
 from tarot_lite.figures.style import STUDENT_COLOURS, legend_below, new_figure, note
 
-__all__ = ["gains", "scores"]
-
 _OTHERS = ("#999999", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0072B2")
 
 

@@ -13,8 +13,6 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.figures.style import STUDENT_COLOURS, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = ["profiles", "signal_map", "warm_up", "width_by_budget"]
-
 _MEASURES = [*(tier.value for tier in Tier), "suite"]
 _SPARE = ("#E69F00", "#CC79A7", "#D55E00")  # for students without a colour of their own
 

@@ -15,8 +15,6 @@ from tarot_lite.widgets import Folded, browse
 if TYPE_CHECKING:
     from ipywidgets import Widget
 
-__all__ = ["choose_policy", "timetable"]
-
 _WORTH = {"tier": "{:.2f}", "test": "share of tests", "suite": "1 if all pass"}
 
 

@@ -16,8 +16,6 @@ from tarot_lite.widgets import Folded, browse
 if TYPE_CHECKING:
     from ipywidgets import Widget
 
-__all__ = ["choose_attack", "fate_figure", "speed_figure", "stages_figure", "verdicts_figure"]
-
 _OURS, _FLOOR, _OTHER = "#0072B2", "#009E73", "#BBBBBB"
 _FATE_COLOURS = {
     "refused": "#009E73",

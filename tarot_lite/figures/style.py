@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 
 from tarot_lite.problems import Tier
 
-__all__ = ["STUDENT_COLOURS", "TIER_COLOURS", "legend_below", "new_figure", "note"]
-
 # Okabe-Ito, chosen to stay distinct in greyscale too.
 TIER_COLOURS: Mapping[Tier, str] = {
     Tier.BASIC: "#56B4E9",

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from tarot_lite.suites import SuiteReport
 
-__all__ = ["agreement", "difficulty_by_tier", "explorer", "kill_matrix", "ladder", "rejections"]
-
 _UNTIERED = "#BBBBBB"
 
 

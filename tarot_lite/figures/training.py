@@ -10,16 +10,6 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.figures.style import TIER_COLOURS, legend_below, new_figure, note
 from tarot_lite.problems import Tier
 
-__all__ = [
-    "before_after",
-    "curriculum_plan",
-    "gradient_sources",
-    "learning_curves",
-    "paying_tiers",
-    "signal_curves",
-    "time_shares",
-]
-
 _SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
 
 

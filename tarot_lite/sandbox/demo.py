@@ -16,8 +16,6 @@ from tarot_lite.problems import Problem, TestCase
 from tarot_lite.sandbox.pool import Sandbox
 from tarot_lite.sandbox.zoo import ATTACKS, Stage
 
-__all__ = ["cheats", "costs", "published_rule", "run_zoo", "stopped_by"]
-
 _BY_ERROR = {  # what the kernel answers tells which layer it was
     "Operation not permitted": "the system-call filter",
     "OSError: 1 ": "the system-call filter",

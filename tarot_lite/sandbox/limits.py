@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Limits"]
-
 _LEAST = {"cpu_seconds": 0.0, "wall_seconds": 0.0, "memory_mb": 16, "output_kb": 1, "processes": 1}
 
 

@@ -24,8 +24,6 @@ from tarot_lite.sandbox.report import SandboxReport, level_rank
 from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
 from tarot_lite.sandbox.worker import LEAVABLE, Worker, WorkerFailure, find_packages
 
-__all__ = ["Sandbox"]
-
 _LONGEST_PROGRAM = 1 << 22
 _LONGEST_INPUT = 1 << 26
 _LONGEST_BATCH, _LARGEST_BATCH = 8, 1 << 15

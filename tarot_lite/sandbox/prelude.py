@@ -6,8 +6,6 @@ import binascii
 import marshal
 import zlib
 
-__all__ = ["prelude"]
-
 
 def prelude(source: str) -> str:
     """Two lines of Python that define what `source` defines, for programs that run in the sandbox.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["LEVELS", "Layer", "SandboxReport"]
-
 LEVELS = ("rlimits", "seccomp", "landlock", "namespaces")
 """From weak to strong; each holds what stands before it, but for Landlock, which namespaces can do without.
 

@@ -9,8 +9,6 @@ from typing import Any
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import TestCase
 
-__all__ = ["Execution", "SandboxError", "TestResult"]
-
 
 @dataclass(frozen=True, slots=True)
 class Execution:

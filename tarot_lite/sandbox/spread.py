@@ -13,8 +13,6 @@ from tarot_lite.sandbox.pool import LimitedJob, Sandbox, counted, limited_jobs
 from tarot_lite.sandbox.report import SandboxReport
 from tarot_lite.sandbox.results import Execution, SandboxError
 
-__all__ = ["SpreadSandbox"]
-
 _CHUNK = 64  # programs: a fraction of a second of work for each trip
 
 

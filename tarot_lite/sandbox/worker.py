@@ -14,8 +14,6 @@ from pathlib import Path
 
 from tarot_lite.sandbox.inside import wire
 
-__all__ = ["LEAVABLE", "Worker", "WorkerFailure", "find_packages"]
-
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0

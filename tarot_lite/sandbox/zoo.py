@@ -15,8 +15,6 @@ from importlib.resources import files
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, TestCase, Tier
 
-__all__ = ["ATTACKS", "Attack", "Stage"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tarot_lite.settings import Settings
     from tarot_lite.students.student import Student
 
-__all__ = ["adapt", "load"]
-
 
 def load(name: str, source: str, settings: Settings) -> Student:
     """Load a pretrained model and put LoRA adapters on it.

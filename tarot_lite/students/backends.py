@@ -24,19 +24,6 @@ from tarot_lite.students.writer import StudentError
 if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
-__all__ = [
-    "UNSLOTH",
-    "Backend",
-    "Card",
-    "card",
-    "choose",
-    "enter",
-    "precision",
-    "unsloth_obstacle",
-    "vllm_mode",
-    "vllm_obstacle",
-]
-
 UNSLOTH = "2026.10.9"
 """The version of Unsloth that this package is tested with."""
 

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["damage", "new_folder", "read_card"]
-
 _CARD = "student.json"  # written last
 
 

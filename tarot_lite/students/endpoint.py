@@ -26,8 +26,6 @@ from tarot_lite.students.writer import Completion, StudentError, Unfinished
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Endpoint"]
-
 _REMEDIES = {
     0: "try again later",
     400: "the prompt may be longer than the model's context, or the server may not know a parameter",

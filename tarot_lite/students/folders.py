@@ -12,8 +12,6 @@ from tarot_lite.students.models import from_config
 from tarot_lite.students.student import Student
 from tarot_lite.students.writer import StudentError
 
-__all__ = ["load"]
-
 
 def load(folder: str | Path) -> Student:
     """Load a student from a folder.

@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from transformers import ContinuousBatchingConfig, DynamicCache, GenerationConfig
 
-__all__ = ["continuous", "paged", "plain"]
-
 _BLOCK = 32  # tokens of a page
 _AT_ONCE = 1024  # tokens read in a pass: their mask is as wide as the whole cache
 _LONG = 64  # tokens from which a shared beginning is worth a pass of its own

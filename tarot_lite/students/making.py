@@ -15,8 +15,6 @@ from tarot_lite.students.writer import StudentError
 if TYPE_CHECKING:
     from tarot_lite.students.student import Student
 
-__all__ = ["make", "measured"]
-
 
 def make(name: str, settings: Settings, folder: str | Path) -> Student | Endpoint:
     """Make, load or take from the cache the student of a name; one behind an endpoint is only addressed.

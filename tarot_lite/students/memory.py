@@ -24,18 +24,6 @@ from tarot_lite.students.models import Model
 if TYPE_CHECKING:
     from tarot_lite.settings import Settings
 
-__all__ = [
-    "PARTS",
-    "SAFE",
-    "adapter_parameters",
-    "beside_vllm",
-    "estimate",
-    "generation_batch",
-    "least_for_vllm",
-    "nearest_fit",
-    "total",
-]
-
 PARTS = ("weights", "adapters", "gradients", "optimizer", "reference", "activations", "logits", "cache", "overhead")
 """What memory goes to, in the order of the table."""
 

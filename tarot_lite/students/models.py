@@ -13,8 +13,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FAMILIES", "MODELS", "Family", "Model", "find", "from_config", "split_revision"]
-
 
 @dataclass(frozen=True, slots=True)
 class Family:

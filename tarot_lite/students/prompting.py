@@ -14,8 +14,6 @@ from tarot_lite import toyworld, worlds
 from tarot_lite.problems import Form, Problem
 from tarot_lite.rewards import extract_code
 
-__all__ = ["NEXT", "STYLES", "answer", "ask", "read"]
-
 STYLES = ("line", "chat", "fewshot")
 NEXT = "\n# Task:"
 """Begins the next example; generation that can stop at a text stops here."""

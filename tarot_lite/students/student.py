@@ -18,8 +18,6 @@ from tarot_lite.students.cards import new_folder
 from tarot_lite.students.models import Model
 from tarot_lite.students.writer import Completion, StudentError
 
-__all__ = ["Student", "seeded"]
-
 disable_progress_bar()  # a bar for every save and load of a model is noise in a notebook
 
 

@@ -28,8 +28,6 @@ from tarot_lite.students.student import Student
 from tarot_lite.students.writer import StudentError
 from tarot_lite.suites import splits
 
-__all__ = ["warm_up"]
-
 disable_progress_bars()  # five of them before the first step are noise in a notebook
 
 _BATCH = 16

@@ -24,8 +24,6 @@ from tarot_lite.students.folders import load
 from tarot_lite.students.student import Student, seeded
 from tarot_lite.students.writer import StudentError
 
-__all__ = ["Recipe", "tiny"]
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

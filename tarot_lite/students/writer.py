@@ -8,8 +8,6 @@ from typing import Protocol
 
 from tarot_lite.problems import Problem
 
-__all__ = ["Completion", "StudentError", "Unfinished", "Writer"]
-
 
 class StudentError(RuntimeError):
     """A student that cannot be made, loaded or asked; the message names the place and the remedy."""

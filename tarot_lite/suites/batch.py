@@ -17,8 +17,6 @@ from importlib.resources import files
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.sandbox.prelude import prelude
 
-__all__ = ["TRACED", "Batch", "Outcome", "run_batches"]
-
 TRACED = "<traced>"
 """File name under which traced programs are compiled."""
 

@@ -24,8 +24,6 @@ from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, P
 from tarot_lite.suites.report import SuiteReport
 from tarot_lite.suites.store import Store
 
-__all__ = ["TIERS", "build"]
-
 TIERS = ("assign", "check")
 _CHUNK = 16  # problems whose programs are run together, so that all workers stay busy
 _BATCH_OUTPUT_KB = 16 * 1024

@@ -15,8 +15,6 @@ from functools import cached_property
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import wilson
 
-__all__ = ["Assignment", "KillMatrix", "assign"]
-
 
 @dataclass(frozen=True)
 class KillMatrix:

@@ -25,8 +25,6 @@ from tarot_lite.problems import Form, Problem
 from tarot_lite.suites import trees
 from tarot_lite.suites.inside import TICK
 
-__all__ = ["Candidate", "Mutants", "Pool", "Programs", "Stubs", "fuelled", "literals", "parse_code"]
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

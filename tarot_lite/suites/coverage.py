@@ -12,8 +12,6 @@ from tarot_lite.problems import BODY, Form, Problem
 from tarot_lite.suites import trees
 from tarot_lite.suites.batch import Outcome
 
-__all__ = ["all_lines", "reached_lines"]
-
 
 def all_lines(problem: Problem) -> frozenset[int]:
     """Lines of the reference (counted from 1 in its own text) that can be executed at all.

@@ -22,8 +22,6 @@ from typing import Any
 
 from tarot_lite.suites import trees
 
-__all__ = ["Format", "FormatError", "learn"]
-
 Value = Any
 """A tree of list, tuple, set, frozenset, dict, int, float, complex, bool, str, bytes and None."""
 

@@ -19,8 +19,6 @@ from tarot_lite.fences import program
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, from_row
 from tarot_lite.suites import trees
 
-__all__ = ["FORMS", "from_any_row"]
-
 _Call = tuple[str, str]  # literal list of arguments, claimed result ('' if none)
 
 

@@ -15,8 +15,6 @@ from tarot_lite.suites import sources
 from tarot_lite.suites.build import build
 from tarot_lite.suites.proposers import Proposer
 
-__all__ = ["Imported", "import_problems"]
-
 
 @dataclass
 class Imported:

@@ -27,8 +27,6 @@ from tarot_lite.suites.proposers import Proposal
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["LanguageModel", "LanguageModelError"]
-
 _SYSTEM = """\
 You design test inputs for programming problems, in four tiers of difficulty:
 - basic: the smallest happy path;

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-__all__ = ["Habits", "boundaries", "boundary_features", "grow", "mutate", "shrink"]
-
 Value = Any
 Path = tuple[Any, ...]
 

@@ -16,9 +16,6 @@ from tarot_lite.problems import Form, Problem, TestCase
 from tarot_lite.sandbox import Execution
 from tarot_lite.suites.proposers import Proposal
 
-__all__ = ["CLAIM_DIFFERS", "Proven", "Rejection", "other_world", "prove", "screen"]
-
-
 CLAIM_DIFFERS = "claimed output differs"
 """Reason of a `Rejection`: the reference answers otherwise."""
 

@@ -18,8 +18,6 @@ from tarot_lite.suites.candidates import literals
 from tarot_lite.suites.formats import Format, FormatError, learn
 from tarot_lite.suites.mutation import Habits, Value, boundaries, boundary_features, grow, mutate, shrink
 
-__all__ = ["Given", "InputModel", "Mutation", "Proposal", "Proposer"]
-
 _READABLE = 64 * 1024  # characters: longer known inputs are not taken apart
 
 

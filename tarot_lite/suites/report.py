@@ -16,8 +16,6 @@ from tarot_lite.suites.sources import write_rows
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["SuiteReport"]
-
 
 class SuiteReport:
     """The result of `build`.

@@ -15,8 +15,6 @@ from tarot_lite.problems import Problem, ProblemError
 from tarot_lite.runs import write_atomic
 from tarot_lite.suites.forms import from_any_row
 
-__all__ = ["find", "hub", "is_file", "read", "write_rows"]
-
 _SUFFIXES = (".jsonl", ".json", ".parquet", ".gz")
 
 

@@ -13,8 +13,6 @@ from tarot_lite.problems import Problem, ProblemError
 from tarot_lite.settings import Settings
 from tarot_lite.suites import sources
 
-__all__ = ["of_data", "of_run", "sized", "usable"]
-
 _ORDER = ("heldout", "tuning", "probe", "train")
 _SHARES = {"heldout": 0.3, "tuning": 0.1, "probe": 0.15}  # the rest is trained on
 

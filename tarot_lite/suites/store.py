@@ -10,8 +10,6 @@ from typing import Any
 from tarot_lite import jsonlines
 from tarot_lite.problems import Problem, to_row
 
-__all__ = ["Store"]
-
 _FINISHED, _SETTINGS = "finished.jsonl", "settings.json"
 
 

@@ -12,8 +12,6 @@ import warnings
 from types import CodeType
 from typing import Any
 
-__all__ = ["code", "expression", "literal", "module"]
-
 _PARSING = threading.Lock()
 
 

@@ -21,8 +21,6 @@ from tarot_lite.students.generation import paged
 from tarot_lite.training import trackers
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["Batches", "arguments", "asked", "effective"]
-
 _TECHNICAL = ("output_dir", "run_name", "project", "report_to", "gradient_checkpointing_kwargs", "disable_tqdm")
 _COPIED = (  # which the trainer keeps under the same name, but for epsilon
     "beta epsilon_high loss_type scale_rewards mask_truncated_completions num_generations num_iterations temperature"

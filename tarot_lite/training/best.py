@@ -21,8 +21,6 @@ from tarot_lite.training.checkpoints import take_weights
 from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.records import Lines
 
-__all__ = ["KeepBest", "best_folder", "best_weights"]
-
 _SEED = 20_000  # of the samples that weights are compared by: the same for all, and no other part of a run uses it
 
 

@@ -16,8 +16,6 @@ from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.records import Lines
 from tarot_lite.training.signals import alarms_by_kind, nothing_whole
 
-__all__ = ["Alarms", "Progress", "WriteSignals"]
-
 _EARLY = 5  # scored steps after which a training is judged
 
 

@@ -17,8 +17,6 @@ from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
 from tarot_lite.training.identity import is_adapted
 
-__all__ = ["MarkComplete", "Start", "last_complete", "learnt_by_policy", "step_of", "take_over", "take_weights"]
-
 _COMPLETE = "complete.json"
 _POLICY = "policy.json"
 _REFERENCE = "ref"  # TRL keeps the adapters of the start under this name, to measure the KL against

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["TrainingError", "said"]
-
 
 class TrainingError(RuntimeError):
     """A training that cannot start or go on; the message says what to change."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from tarot_lite.training.loop import TrainingResult
 
-__all__ = ["merge", "model_card", "push", "save"]
-
 FORMS = ("adapters", "merged", "gguf")
 """What `save` can write."""
 

@@ -16,8 +16,6 @@ from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["RECIPE", "check_identity", "identity", "is_adapted"]
-
 _FILE = "training.json"
 _LOOKED_AT = 4096  # values of a weight that tell it from another
 RECIPE = (

@@ -10,8 +10,6 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Tier
 from tarot_lite.training.signals import alarms, history_of
 
-__all__ = ["LiveView", "last_steps"]
-
 _ROWS = 6
 _COLUMNS = {
     "reward": "reward",

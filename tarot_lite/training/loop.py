@@ -51,8 +51,6 @@ from tarot_lite.training.remote import Remote, UploadCheckpoints, remote_name
 from tarot_lite.training.signals import history_of
 from tarot_lite.training.trainer import CurriculumTrainer
 
-__all__ = ["TrainingResult", "train"]
-
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")  # how allocators say it on CPU and GPU
 _FITS = "batches.json"
 

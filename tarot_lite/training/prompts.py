@@ -13,8 +13,6 @@ from tarot_lite.settings import Settings
 from tarot_lite.students import Student
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["Order", "prompt_rows"]
-
 
 class Order(Sampler[int]):
     """Which row each completion of a whole training is of: a pure function of seed and step.

@@ -14,8 +14,6 @@ from tarot_lite.judging import Verdict
 from tarot_lite.problems import Tier
 from tarot_lite.rewards import Rollout
 
-__all__ = ["Lines", "Recorder", "completions_at", "read_rollouts"]
-
 
 class Lines:
     """A JSONL file whose rows have a ``step``; what a killed run wrote beyond its last checkpoint can be taken back."""

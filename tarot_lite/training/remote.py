@@ -29,8 +29,6 @@ from tarot_lite.training.best import best_folder
 from tarot_lite.training.checkpoints import last_complete, step_of
 from tarot_lite.training.errors import TrainingError, said
 
-__all__ = ["Remote", "UploadCheckpoints", "remote_name"]
-
 _LAST, _BEST = "last-checkpoint", "best"
 _REFUSALS = (
     HfHubHTTPError,

@@ -15,8 +15,6 @@ import pandas as pd
 from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Tier
 
-__all__ = ["MACHINE_COLUMNS", "PARTS", "alarms", "gradient_table", "history_of", "reward_share", "time_table"]
-
 PARTS = ("generation", "reference", "waiting", "update")
 """Parts of a step's time, columns ``seconds/<part>`` of the history."""
 

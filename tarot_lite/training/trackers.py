@@ -17,8 +17,6 @@ from typing import Any
 
 from tarot_lite.training.errors import TrainingError
 
-__all__ = ["TRACKERS", "check_tracker", "of_trl", "one_run", "tensorboard"]
-
 TRACKERS = ("tensorboard", "trackio", "wandb")
 """Names of trackers, which are those of their packages too."""
 

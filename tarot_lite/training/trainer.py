@@ -25,8 +25,6 @@ from tarot_lite.rewards import TierReward
 from tarot_lite.students import generation
 from tarot_lite.training.prompts import Order
 
-__all__ = ["Clock", "CurriculumTrainer"]
-
 
 class Clock:
     """Adds up where the time of a step goes; see `tarot_lite.training.signals`.

@@ -51,20 +51,6 @@ from typing import Any, NamedTuple
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
 from tarot_lite.toyworld import SPLITS
 
-__all__ = [
-    "RIGHT",
-    "SPLITS",
-    "SUMMARY",
-    "Family",
-    "Option",
-    "Spec",
-    "corpus",
-    "parts_of",
-    "problems",
-    "specs",
-    "wrong_programs",
-]
-
 SUMMARY = "mixed world, edge apart from the main path"
 
 RIGHT: Mapping[str, float] = MappingProxyType({"rule": 0.75, "bound": 0.65, "corner": 0.3})

@@ -23,21 +23,6 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-__all__ = [
-    "BIGGEST_STACK",
-    "CHANNEL",
-    "CLEAN",
-    "ENDED",
-    "FAILED",
-    "ResourceLimits",
-    "Snapshots",
-    "grant_stacks",
-    "names_in",
-    "serve",
-    "take_snapshots",
-    "warm_up",
-]
-
 # The functions below keep these builtins, whatever a program does to the originals.
 globals()["__builtins__"] = dict(vars(builtins))
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 
 from . import libc
 
-__all__ = ["Ruleset"]
-
 _READ_FILE, _READ_DIR, _WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
 _PATH_BENEATH = 1
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many file rights each version of the interface knows

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 
-__all__ = ["MACHINE", "NUMBERS", "fast_prctl", "mount", "prctl", "syscall", "unmount", "unshare"]
-
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 

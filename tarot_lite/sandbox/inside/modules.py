@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["COMMON", "LIBRARY"]
-
 COMMON = (
     "array bisect cmath collections.abc contextlib copy enum functools heapq io itertools math operator os random "
     "re string threading time typing"

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from . import libc
 
-__all__ = ["FLAGS", "counts_processes_of_its_own", "enter", "enter_user", "pivot", "try_user_namespace"]
-
 FLAGS = {"mount": 0x20000, "pid": 0x20000000, "network": 0x40000000, "ipc": 0x8000000, "hostname": 0x4000000}
 """Namespaces besides that of users, by the names used in reports."""
 

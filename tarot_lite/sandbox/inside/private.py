@@ -13,8 +13,6 @@ import sys
 
 from . import wire
 
-__all__ = ["Answer", "block"]
-
 _USUAL = 1 << 18
 _WIPE_ON_FORK = 18  # MADV_WIPEONFORK, since Linux 4.14; Python has no name for it
 

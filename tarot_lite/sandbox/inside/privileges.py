@@ -8,18 +8,6 @@ import struct
 
 from . import libc
 
-__all__ = [
-    "adopt_orphans",
-    "ask_about_memory",
-    "die_with_parent",
-    "drop_capabilities",
-    "drop_user",
-    "hide_memory",
-    "no_new_privileges",
-    "show_memory",
-    "spare_user",
-]
-
 _FIRST_USER, _USERS = 61_000, 4_000
 _PDEATHSIG, _GET_DUMPABLE, _DUMPABLE, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _AMBIENT = 1, 3, 4, 24, 36, 38, 47
 _AMBIENT_CLEAR_ALL = 4

@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 from . import libc
 
-__all__ = ["TABLES", "build_child", "build_server", "prepare"]
-
 
 class Rule(NamedTuple):
     """A condition on an argument: its low 32 bits under `mask` are one of `values` (or all 64 bits are 0)."""

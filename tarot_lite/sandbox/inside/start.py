@@ -22,8 +22,6 @@ from typing import Any
 from . import wire
 from .modules import COMMON, LIBRARY
 
-__all__ = ["main"]
-
 _LAZY = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}  # what a package loads at its first use alone
 
 

@@ -8,8 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["LinuxWalls", "Walls"]
-
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 

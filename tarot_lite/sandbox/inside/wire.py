@@ -8,19 +8,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = [
-    "LENGTH",
-    "OUTCOME",
-    "STATUSES",
-    "Outcome",
-    "Request",
-    "pack_layers",
-    "pack_request",
-    "unpack_layers",
-    "unpack_outcomes",
-    "unpack_request",
-]
-
 STATUSES = ("passed", "exception", "timeout", "memory_exceeded", "output_exceeded", "signal")
 """Verdicts that the inside can give; on the wire they are an index into this tuple."""
 

@@ -23,8 +23,6 @@ from typing import NoReturn
 
 from . import child, private, wire
 
-__all__ = ["Zygote"]
-
 _LINUX = sys.platform == "linux"
 _KEPT_OF_EXCEEDED = 4096  # bytes of an over-long output that are worth sending back
 _QUIET_SECONDS = 0.5  # outcomes are sent at least this often, so that the worker can tell slow from dead
