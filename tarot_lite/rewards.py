@@ -9,8 +9,6 @@ answer, not in the reasoning.
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import random
 import re
 import time
@@ -93,9 +91,6 @@ class Rollout:
     truncated: bool
 
 
-_TOGETHER = 8  # programs that a thread hands to the sandbox at once while others are still being written
-
-
 class TierReward:
     """TRL reward function: the weights of the active tiers whose every test passes.
 
@@ -136,8 +131,7 @@ class TierReward:
     ``part/<tier>`` mean reward that the tier gave, ``paid/<tier>`` share of groups whose gradient came from the tier
     (one that came from several is shared out by their prices), ``suite`` share that passes everything, of those that
     have tiers, ``truncated``, ``no_code``, ``code_length`` mean characters of the code, ``verdict/<verdict>``,
-    ``phase``, ``seconds/scoring`` (time that the sandbox worked, whether anybody waited for it or not; of programs
-    begun by `ahead`, their sum over its workers).
+    ``phase``, ``seconds/scoring`` (time that the sandbox worked, whether anybody waited for it or not).
     """
 
     def __init__(
@@ -167,68 +161,25 @@ class TierReward:
         self.state: Mapping[str, float] = {}  # what the policy has learnt; belongs into the training's checkpoints
         self._thread = ThreadPoolExecutor(1, "scoring")
         self._begun: tuple[list[str], list[str], Future[_Judged]] | None = None
-        self._early = ThreadPoolExecutor(sandbox.workers, "scoring-early")
-        self._ahead: dict[tuple[str, str], Future[_Judged]] = {}
-        self._waiting: queue.SimpleQueue[tuple[str, str, Future[_Judged]]] = queue.SimpleQueue()
-
-    def ahead(self, completion: str, problem_id: str) -> None:
-        """Start to run one completion of a batch while others are still being written."""
-        key = (problem_id, completion)
-        if key not in self._ahead:
-            self._ahead[key] = Future()
-            self._waiting.put((problem_id, completion, self._ahead[key]))
-            self._early.submit(self._run_waiting)
-
-    def _run_waiting(self) -> None:
-        """Run what has ended meanwhile, a few programs at a time, which is quicker than one by one."""
-        taken: list[tuple[str, str, Future[_Judged]]] = []
-        with contextlib.suppress(queue.Empty):
-            while len(taken) < _TOGETHER:
-                taken.append(self._waiting.get_nowait())
-        if not taken:
-            return
-        problem_ids, texts, futures = zip(*taken, strict=True)
-        try:
-            judged = self._judge(texts, problem_ids, {})
-            for future, code, result in zip(futures, judged.codes, judged.results, strict=True):
-                future.set_result(_Judged([code], [result], judged.seconds / len(taken)))
-        except BaseException as error:  # goes to whoever asks for the verdicts
-            for future in futures:
-                future.set_exception(error)
 
     def begin(self, completions: Sequence[Any], problem_id: Sequence[str]) -> None:
-        """Start to run a batch of completions in the background; the call for the same batch then takes its verdicts.
-
-        What was begun by `ahead` is not run again.
-        """
+        """Start to run a batch of completions in the background; the call for the same batch then takes its verdicts."""
         texts = [_text(completion) for completion in completions]
-        ahead, self._ahead = self._ahead, {}
-        self._begun = (texts, list(problem_id), self._thread.submit(self._judge, texts, list(problem_id), ahead))
+        self._begun = (texts, list(problem_id), self._thread.submit(self._judge, texts, list(problem_id)))
 
-    def _judge(
-        self, texts: Sequence[str], problem_id: Sequence[str], ahead: Mapping[tuple[str, str], Future[_Judged]]
-    ) -> _Judged:
-        keys = list(zip(problem_id, texts, strict=True))
-        left = [key for key in dict.fromkeys(keys) if key not in ahead]
-        problems = [self._problem(identifier) for identifier, _ in left]
-        codes = [self.extract(problem, text) for problem, (_, text) in zip(problems, left, strict=True)]
+    def _judge(self, texts: Sequence[str], problem_id: Sequence[str]) -> _Judged:
+        problems = [self._problem(identifier) for identifier in problem_id]
+        codes = [self.extract(problem, text) for problem, text in zip(problems, texts, strict=True)]
         started = time.perf_counter()
-        results = self.sandbox.judge_many(zip(problems, codes, strict=True)) if left else []
-        seconds = time.perf_counter() - started
-        found = dict(zip(left, zip(codes, results, strict=True), strict=True))
-        for key, future in ahead.items():
-            early = future.result()
-            found[key] = (early.codes[0], early.results[0])
-            seconds += early.seconds / self.sandbox.workers
-        return _Judged([found[key][0] for key in keys], [found[key][1] for key in keys], seconds)
+        results = self.sandbox.judge_many(zip(problems, codes, strict=True))
+        return _Judged(codes, results, time.perf_counter() - started)
 
     def _judged(self, texts: list[str], problem_id: list[str]) -> _Judged:
         """Verdicts that were begun before, or that are made now."""
         begun, self._begun = self._begun, None
         if begun is not None and begun[:2] == (texts, problem_id):
             return begun[2].result()
-        ahead, self._ahead = self._ahead, {}
-        return self._judge(texts, problem_id, ahead)
+        return self._judge(texts, problem_id)
 
     def __call__(
         self,

@@ -171,51 +171,26 @@ def test_signal_share_of_nothing_is_none():
     assert signal_share([1, 1, 0, 1, 0, 0], 2) == pytest.approx(1 / 3)
 
 
-class Watched(Sandbox):
-    """Writes down every program that it judges."""
+def test_a_batch_begun_before_it_is_asked_for_is_judged_once_and_a_failure_reaches_who_asks(sandbox):
+    class Watched(Sandbox):
+        calls = 0
 
-    def __init__(self):
-        super().__init__(workers=1)
-        self.judged = []
-
-    def judge_many(self, pairs, progress=False):
-        pairs = list(pairs)
-        self.judged.append([(problem.problem_id, code) for problem, code in pairs])
-        return super().judge_many(pairs, progress)
-
-
-def test_programs_begun_ahead_are_run_once_and_their_verdicts_are_the_same():
-    programs = [RIGHT, FAILS_EDGE, RIGHT, PREFIX]
-    state, rewards, logged = SimpleNamespace(global_step=0, max_steps=4), [], []
-    with Watched() as sandbox:
-        for early in ([], [RIGHT, FAILS_EDGE, RIGHT]):
-            reward = TierReward(
-                {"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: text, group_size=4
-            )
-            for text in early:
-                reward.ahead(text, "double")
-            reward.begin(programs, ["double"] * 4)
-            metrics = {}
-            rewards.append(reward(programs, ["double"] * 4, trainer_state=state, log_metric=metrics.__setitem__))
-            logged.append({name: value for name, value in metrics.items() if name != "seconds/scoring"})
-            assert metrics["seconds/scoring"] > 0
-    whole, *pieces = sandbox.judged
-    assert [code for _, code in whole] == [RIGHT, FAILS_EDGE, PREFIX]
-    assert sorted(pair for piece in pieces for pair in piece) == sorted(whole) and [("double", PREFIX)] in pieces
-    assert rewards[0] == rewards[1] and logged[0] == logged[1]
-
-
-def test_a_sandbox_that_breaks_on_a_program_begun_ahead_is_an_error():
-    class Broken(Sandbox):
         def judge_many(self, pairs, progress=False):
-            raise SandboxError("gone", [])
+            self.calls += 1
+            if self.calls > 1:
+                raise SandboxError("gone", [])
+            return sandbox.judge_many(pairs, progress)
 
-    with Broken(workers=1) as sandbox:
-        reward = TierReward({"double": DOUBLE}, get_policy("flat"), sandbox, lambda problem, text: text, group_size=1)
-        reward.ahead(RIGHT, "double")
-        reward.begin([RIGHT], ["double"])
-        with pytest.raises(SandboxError, match="gone"):
-            reward([RIGHT], ["double"])
+    watched = Watched(workers=1)  # starts nothing
+    reward = TierReward({"double": DOUBLE}, get_policy("flat"), watched, lambda problem, text: text, group_size=2)
+    reward.begin([RIGHT, FAILS_EDGE], ["double"] * 2)
+    expected = [reward_of(sandbox, "flat", code)[0] for code in (RIGHT, FAILS_EDGE)]
+    assert reward([RIGHT, FAILS_EDGE], ["double"] * 2) == expected
+    assert watched.calls == 1
+    reward.begin([PREFIX, RIGHT], ["double"] * 2)
+    with pytest.raises(SandboxError, match="gone"):
+        reward([PREFIX, RIGHT], ["double"] * 2)
+    assert watched.calls == 2
 
 
 def test_groups_are_priced_by_what_they_do_and_the_policy_learns_the_same_in_one_process_and_in_two(sandbox):

@@ -19,7 +19,6 @@ from tarot_lite.sandbox.limits import Limits
 from tarot_lite.sandbox.pool import Sandbox
 from tarot_lite.sandbox.report import LEVELS, Layer, SandboxReport
 from tarot_lite.sandbox.results import Execution, SandboxError, TestResult
-from tarot_lite.sandbox.spread import SpreadSandbox
 
 __all__ = [
     "LEVELS",
@@ -29,6 +28,5 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxReport",
-    "SpreadSandbox",
     "TestResult",
 ]

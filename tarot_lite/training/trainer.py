@@ -1,24 +1,21 @@
 """TRL's GRPO trainer with a clock, and with the sandbox at work while the model computes.
 
-TRL asks for rewards after it has computed the reference model's log-probabilities, and waits for them.  Here scoring begins
-while the longest completions of a batch are still being written (`TierReward.ahead`; not where vLLM writes, which hands over
-whole batches), and goes on behind that computation (`TierReward.begin`).  The steps of TRL are called unchanged, in their
-order and with their arguments; should a later TRL name them otherwise, the training is the same, only the clock stays empty
-and scoring begins when TRL asks.
+TRL asks for rewards after it has computed the reference model's log-probabilities, and waits for them.  Here scoring goes on
+behind that computation (`TierReward.begin`).  The steps of TRL are called unchanged, in their order and with their arguments;
+should a later TRL name them otherwise, the training is the same, only the clock stays empty and scoring begins when TRL asks.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
-from transformers.generation.streamers import BaseStreamer
 from trl import GRPOTrainer
 
 from tarot_lite.rewards import TierReward
@@ -71,45 +68,6 @@ class _Steps(TrainerCallback):
         self.clock.reset()
 
 
-class Finished(BaseStreamer):
-    """Hands over each completion of a batch at the moment that its end is drawn.
-
-    Parameters
-    ----------
-    ends
-        Tokens that end a completion.
-    done
-        Called with the row and its tokens, the end included.
-
-    Examples
-    --------
-    >>> streamer = Finished({0}, lambda row, tokens: print(row, tokens))
-    >>> for step in [[[7, 7], [7, 7]], [5, 6], [0, 4], [9, 0]]:
-    ...     streamer.put(torch.tensor(step))
-    0 [5, 0]
-    1 [6, 4, 0]
-    """
-
-    def __init__(self, ends: Collection[int], done: Callable[[int, list[int]], None]) -> None:
-        self.ends = set(ends)
-        self.done = done
-        self._open: dict[int, list[int]] | None = None
-
-    def put(self, value: torch.Tensor) -> None:
-        """Take the prompts first, then a token of every row at a time."""
-        if self._open is None:
-            self._open = {row: [] for row in range(len(value))}
-            return
-        drawn = value.tolist()
-        for row, tokens in list(self._open.items()):
-            tokens.append(drawn[row])
-            if drawn[row] in self.ends:
-                self.done(row, self._open.pop(row))
-
-    def end(self) -> None:
-        """Rows without an end are not handed over."""
-
-
 class CurriculumTrainer(GRPOTrainer):
     """`trl.GRPOTrainer` whose first reward is a `TierReward`.
 
@@ -157,18 +115,11 @@ class CurriculumTrainer(GRPOTrainer):
         return output
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
-        reward = self.reward_funcs[0]
-        whole_batches = self.use_vllm or self.use_transformers_continuous_batching
-        if whole_batches or not isinstance(reward, TierReward):
+        if self.use_vllm or self.use_transformers_continuous_batching or self._static:
             return super()._generate_single_turn(*args, **kwargs)
-
-        def ended(row: int, tokens: list[int]) -> None:
-            reward.ahead(self._tokenizer.decode(tokens, skip_special_tokens=True), self._rows[row]["problem_id"])
-
         model = self.accelerator.unwrap_model(self.model)
         own = vars(model).get("generate")  # Unsloth puts one there
-        write = partial(model.generate, streamer=Finished(self.eos_token_ids, ended))
-        model.generate = write if self._static else partial(generation.plain, model, generate=write)
+        model.generate = partial(generation.plain, model, generate=model.generate)
         try:
             return super()._generate_single_turn(*args, **kwargs)
         finally:
