@@ -30,8 +30,7 @@ from tarot_lite.capability import (
     share_interval,
     signal_of_phases,
 )
-from tarot_lite.capability.estimators import group_signal
-from tarot_lite.capability.profile import MEASURES
+from tarot_lite.capability.profile import MEASURES, group_signal
 from tarot_lite.curriculum import PORTFOLIO, Policy
 from tarot_lite.judging import Comparison
 from tarot_lite.problems import Problem, Tier

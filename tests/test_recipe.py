@@ -9,7 +9,7 @@ import pytest
 from tarot_lite.curriculum import PUBLISHED
 from tarot_lite.settings import load_profile, notebook_folder
 from tarot_lite.students.models import MODELS
-from tarot_lite.training.identity import RECIPE
+from tarot_lite.training.checkpoints import RECIPE
 
 
 def test_the_paper_profile_holds_the_published_numbers() -> None:

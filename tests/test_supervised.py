@@ -16,7 +16,7 @@ from tarot_lite.curriculum import get_policy
 from tarot_lite.settings import Settings
 from tarot_lite.students import Recipe, Student, StudentError, make, supervised, tiny
 from tarot_lite.suites import splits
-from tarot_lite.training.identity import identity
+from tarot_lite.training.checkpoints import identity
 
 
 @pytest.fixture(scope="module")

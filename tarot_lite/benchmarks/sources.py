@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite import jsonlines
-from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.registry import Benchmark, get_benchmark
 from tarot_lite.benchmarks.tasks import BenchmarkError, Task, UnreachableError
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+from tarot_lite.benchmarks.expectations import Call, Expectation
+from tarot_lite.benchmarks.tasks import CallTests
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +275,28 @@ class _Window:
 def with_tasks(loaded: Loaded, tasks: Sequence[Task]) -> Loaded:
     """A copy with other tasks, such as those that `tasks.prepare` made."""
     return replace(loaded, tasks=tuple(tasks))
+
+
+def embedded_tasks() -> list[Task]:
+    """The embedded problems, with their reference solutions.
+
+    Examples
+    --------
+    >>> tasks = embedded_tasks()
+    >>> len(tasks), tasks[16].entry_point
+    (24, 'common_divisor')
+    """
+    return [_task(row) for _, row in jsonlines.read(Path(__file__).with_name("functions.jsonl"))]
+
+
+def _task(row: dict[str, object]) -> Task:
+    calls = [Call(arguments, Expectation("equal", value)) for arguments, value in row["calls"]]  # type: ignore[attr-defined]
+    prompt, entry = str(row["prompt"]), str(row["entry_point"])
+    return Task(
+        str(row["task_id"]),
+        prompt,
+        CallTests(entry, tuple(calls)),
+        entry,
+        prompt + str(row["canonical_solution"]),
+        tags={"difficulty": str(row["difficulty"])},
+    )

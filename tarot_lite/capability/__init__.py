@@ -18,10 +18,8 @@ from tarot_lite.capability.choose import (
     signal_of_phases,
     threshold,
 )
-from tarot_lite.capability.comparison import Comparison, compare, ladder
-from tarot_lite.capability.estimators import binary_signal
 from tarot_lite.capability.probing import estimate
-from tarot_lite.capability.profile import MEASURES, Profile
+from tarot_lite.capability.profile import MEASURES, Comparison, Profile, binary_signal, compare, ladder
 from tarot_lite.capability.rollouts import ProbeError
 from tarot_lite.statistics import pass_at_k, share_interval
 

@@ -18,8 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tarot_lite.capability.estimators import group_signal
-from tarot_lite.capability.profile import MEASURES, SUITE, Profile
+from tarot_lite.capability.profile import MEASURES, SUITE, Profile, group_signal
 from tarot_lite.curriculum import Group, Policy, get_policy
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import Interval, mean_interval, share_interval

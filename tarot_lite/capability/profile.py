@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from tarot_lite.capability.rollouts import Sample, Score
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.rewards import FormatReward
-from tarot_lite.statistics import Interval, pass_at_k, share_interval
+from tarot_lite.statistics import Interval, mean_interval, pass_at_k, share_interval
 
 SUITE = "suite"
 MEASURES = (*(tier.value for tier in Tier), SUITE)
@@ -194,3 +196,97 @@ def outcomes_of(
     table = pd.DataFrame({tier.value: {v.value: seen[tier][v.value] for v in Verdict} for tier in Tier})
     shares = (table / np.maximum(table.sum(axis=0), 1)).rename_axis("verdict").reset_index()
     return pd.DataFrame(rows).astype(dict.fromkeys(MEASURES, object)), shares
+
+
+def group_signal(rewards: Sequence[float], size: int) -> tuple[float, float]:
+    """What groups of `size` completions of one problem hold for GRPO, from a sample of its rewards.
+
+    Averages over *all* groups that can be drawn from the sample, which is the limit of resampling them and, for a
+    sample of at least `size`, free of bias.  A smaller sample is drawn from with replacement (then the share is too low).
+
+    Examples
+    --------
+    >>> group_signal([0.0, 1.0], 2)
+    (1.0, 0.25)
+    >>> group_signal([1.0, 1.0, 1.0], 2)
+    (0.0, 0.0)
+    """
+    n = len(rewards)
+    if not n or size < 1:
+        raise ValueError(f"group_signal: {n} rewards, groups of {size}; give at least one reward and a size of 1")
+    counts = Counter(round(reward, 9) for reward in rewards)
+    if n >= size:
+        constant = sum(math.comb(count, size) for count in counts.values()) / math.comb(n, size)
+        spread = float(np.var(rewards, ddof=1)) if n > 1 else 0.0
+    else:
+        constant = sum((count / n) ** size for count in counts.values())
+        spread = float(np.var(rewards))
+    return 1.0 - constant, spread * (size - 1) / size
+
+
+def binary_signal(p: float, size: int, weight: float = 1.0) -> tuple[float, float]:
+    """The same in closed form for a reward of `weight` that comes with chance `p`, independently each time.
+
+    Examples
+    --------
+    >>> binary_signal(0.5, 2)
+    (0.5, 0.125)
+    """
+    return 1.0 - p**size - (1.0 - p) ** size, weight**2 * p * (1.0 - p) * (size - 1) / size
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a training changed.
+
+    Parameters
+    ----------
+    problems
+        One row per problem and measure: ``problem_id``, ``measure``, ``before``, ``after`` (pass@1, shares in [0, 1]).
+    summary
+        One row per measure and time: ``measure``, ``when`` (``before`` / ``after``), ``rate``, ``low``, ``high``.
+    """
+
+    problems: pd.DataFrame = field(repr=False)
+    summary: pd.DataFrame = field(repr=False)
+
+    def gain(self, measure: str = SUITE) -> Interval:
+        """Gain in pass@1 with its 95 % interval, resampled over problems."""
+        part = self.problems[self.problems["measure"] == measure]
+        return mean_interval((part["after"] - part["before"]).to_numpy())
+
+
+def compare(before: Profile, after: Profile) -> Comparison:
+    """Pair two probes of one student on the same problems.
+
+    Raises
+    ------
+    ValueError
+        If the two saw different problems.
+    """
+    frames, summary = [], []
+    for measure in MEASURES:
+        pair = pd.DataFrame({"before": before.per_problem(measure), "after": after.per_problem(measure)})
+        if pair.isna().to_numpy().any():
+            missing = ", ".join(map(str, pair.index[pair.isna().any(axis=1)][:3]))
+            raise ValueError(f"the two probes saw different problems ({missing}, ...); measure both on the same ones")
+        frames.append(pair.rename_axis("problem_id").reset_index().assign(measure=measure))
+        for when, profile in (("before", before), ("after", after)):
+            rate = profile.rate(measure)
+            row = {"measure": measure, "when": when, "rate": rate.estimate, "low": rate.low, "high": rate.high}
+            summary.append(row)
+    problems = pd.concat(frames, ignore_index=True)[["problem_id", "measure", "before", "after"]]
+    return Comparison(problems, pd.DataFrame(summary))
+
+
+def ladder(profile: Profile) -> dict[str, Interval]:
+    """How much pass@1 falls from each tier to the next, paired by problem: are the tiers a ladder for this student?
+
+    Returns
+    -------
+    dict
+        ``"basic to intermediate"`` and so on, each a difference in pass@1 with its 95 % interval; above 0 is a rung.
+    """
+    rates = {tier: profile.per_problem(tier.value) for tier in Tier}
+    pairs = {f"{low} to {high}": (rates[low] - rates[high]).dropna() for low, high in pairwise(Tier)}
+    return {name: mean_interval(difference.to_numpy()) for name, difference in pairs.items()}

@@ -11,9 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tarot_lite.students.folders import load
     from tarot_lite.students.making import make, measured
-    from tarot_lite.students.student import Student
+    from tarot_lite.students.student import Student, load
     from tarot_lite.students.warmup import Recipe, tiny
     from tarot_lite.students.writer import Completion, StudentError, Unfinished, Writer
 

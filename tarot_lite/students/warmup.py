@@ -20,8 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from tarot_lite import exact, origins, runs, worlds
 from tarot_lite.settings import Settings
 from tarot_lite.students.cards import damage
-from tarot_lite.students.folders import load
-from tarot_lite.students.student import Student, seeded
+from tarot_lite.students.student import Student, load, seeded
 from tarot_lite.students.writer import StudentError
 
 

@@ -14,10 +14,9 @@ from tarot_lite import origins
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, to_row
 from tarot_lite.sandbox import Limits, Sandbox, SandboxError
-from tarot_lite.suites.batch import Batch, Outcome, run_batches
+from tarot_lite.suites.batch import Batch, Outcome, all_lines, reached_lines, run_batches
 from tarot_lite.suites.calibration import KillMatrix, assign
 from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Stubs, fuelled
-from tarot_lite.suites.coverage import all_lines, reached_lines
 from tarot_lite.suites.formats import FormatError
 from tarot_lite.suites.proof import CLAIM_DIFFERS, Proven, Rejection, other_world, prove, screen
 from tarot_lite.suites.proposers import Given, InputModel, Mutation, Proposal, Proposer

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tarot_lite import literals
 from tarot_lite.problems import Form, Problem
-from tarot_lite.suites import trees
 from tarot_lite.suites.inside import TICK
 
 
@@ -193,7 +193,7 @@ def _constant_program(problem: Problem, answer: str) -> str | None:
     if problem.form is Form.STDIN_STDOUT:
         return f"print({answer!r})"
     try:
-        trees.expression(answer)
+        literals.expression(answer)
     except (SyntaxError, ValueError):
         return None
     if problem.form is Form.FUNCTION:
@@ -214,7 +214,7 @@ def parse_code(code: str, form: Form) -> ast.Module:
     if form is Form.SCAFFOLD:
         code = "def _body():\n" + "\n".join("    " + line for line in code.splitlines())
     try:
-        return trees.module(code)
+        return literals.module(code)
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
         raise SyntaxError(str(error)) from None
 
@@ -235,12 +235,12 @@ def _compiles(code: str, form: Form) -> bool:
     return True
 
 
-def literals(code: str, form: Form = Form.STDIN_STDOUT) -> list[Any]:
+def constants(code: str, form: Form = Form.STDIN_STDOUT) -> list[Any]:
     """The numbers and short words that a program names: good values for inputs.
 
     Examples
     --------
-    >>> literals("if n > 10 and word == 'end': print(2.5)")
+    >>> constants("if n > 10 and word == 'end': print(2.5)")
     [10, 'end', 2.5]
     """
     try:
@@ -422,7 +422,7 @@ def _replacements(node: ast.AST, function: ast.AST) -> Iterator[tuple[str, ast.A
 
 def _with_iter(node: ast.For | ast.comprehension, cut: tuple[str, str]) -> ast.AST:
     """The same loop without its first or its last item."""
-    items = trees.expression(f"list(_)[{cut[0]}:{cut[1]}]")
+    items = literals.expression(f"list(_)[{cut[0]}:{cut[1]}]")
     assert isinstance(items, ast.Subscript) and isinstance(items.value, ast.Call)
     items.value.args = [node.iter]
     new = copy.copy(node)
@@ -492,7 +492,7 @@ def fuelled(program: str) -> str:
     >>> len(steps)
     5
     """
-    tree = trees.module(program)
+    tree = literals.module(program)
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:
         return program

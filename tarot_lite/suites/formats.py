@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tarot_lite.suites import trees
+from tarot_lite import literals
 
 Value = Any
 """A tree of list, tuple, set, frozenset, dict, int, float, complex, bool, str, bytes and None."""
@@ -91,7 +91,7 @@ def learn(texts: Sequence[str], function: bool = False) -> Format:
 
 def _arguments(text: str) -> Value:
     try:
-        value = trees.literal(text.strip())
+        value = literals.literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise FormatError(f"not a literal ({error}): {text[:60]!r}") from None
     if not isinstance(value, list | tuple):

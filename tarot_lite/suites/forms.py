@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tarot_lite import literals
 from tarot_lite.fences import program
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, from_row
-from tarot_lite.suites import trees
 
 _Call = tuple[str, str]  # literal list of arguments, claimed result ('' if none)
 
@@ -294,7 +294,7 @@ def _json(text: str) -> Any:
 
 def _literal(text: str) -> Any:
     try:
-        return trees.literal(text)
+        return literals.literal(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
 
@@ -306,7 +306,7 @@ def _docstring_calls(statement: str) -> str:
 
 def _tree(text: str) -> ast.Module | None:
     try:
-        return trees.module(text)
+        return literals.module(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -335,7 +335,7 @@ def _calls(text: str, names: set[str], order: Sequence[str] = ()) -> Iterator[_C
 
 def _constant(node: ast.expr) -> str:
     try:
-        return repr(trees.literal(node))
+        return repr(literals.literal(node))
     except (ValueError, TypeError, MemoryError, RecursionError):
         return ""
 

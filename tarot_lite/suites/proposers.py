@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from tarot_lite.problems import Form, Problem, Tier
-from tarot_lite.suites.candidates import literals
+from tarot_lite.suites.candidates import constants
 from tarot_lite.suites.formats import Format, FormatError, learn
 from tarot_lite.suites.mutation import Habits, Value, boundaries, boundary_features, grow, mutate, shrink
 
@@ -165,4 +165,4 @@ def _input_model(texts: tuple[str, ...], statement: str, reference: str, form: F
     function = form is Form.FUNCTION
     shape = learn(texts, function)
     values = tuple(shape.parse(text) for text in dict.fromkeys(texts))
-    return InputModel(shape, values, Habits(values, statement, literals(reference, form), empty=function))
+    return InputModel(shape, values, Habits(values, statement, constants(reference, form), empty=function))

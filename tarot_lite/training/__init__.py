@@ -15,7 +15,7 @@ The published arithmetic of tiers, phases and weights is unchanged (`tarot_lite.
 completions are scored only every so many steps, so the edges of phases move to the next such step.
 
 `train` is in ``loop``; what a step is made of in ``arguments`` and ``trainer``; what it says of itself in ``signals`` and
-``records``; where else that goes in ``trackers``, and the checkpoints in ``remote``; what comes after in ``finish``; several
+``records``; where else that goes in ``callbacks``, and the checkpoints in ``remote``; what comes after in ``finish``; several
 processes in ``__main__``.
 """
 

@@ -18,7 +18,6 @@ from trl import GRPOConfig
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends
 from tarot_lite.students.generation import paged
-from tarot_lite.training import trackers
 from tarot_lite.training.errors import TrainingError
 
 _TECHNICAL = ("output_dir", "run_name", "project", "report_to", "gradient_checkpointing_kwargs", "disable_tqdm")
@@ -189,7 +188,7 @@ def asked(
         "logging_steps": 1,
         "save_steps": batches.whole_steps(settings.save_steps, settings.num_iterations),
         "save_total_limit": 2,
-        "report_to": trackers.of_trl(settings.report_to),
+        "report_to": "none" if settings.report_to == "tensorboard" else settings.report_to,  # TensorBoard is ours
         "run_name": name,
         "project": "tarot_lite",
         "disable_tqdm": True,

@@ -17,8 +17,8 @@ from tarot_lite.curriculum import Policy
 from tarot_lite.problems import Tier
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
+from tarot_lite.training.checkpoints import RECIPE, is_adapted
 from tarot_lite.training.errors import TrainingError, said
-from tarot_lite.training.identity import RECIPE, is_adapted
 
 if TYPE_CHECKING:
     import pandas as pd

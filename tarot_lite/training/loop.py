@@ -29,14 +29,16 @@ from tarot_lite.rewards import FormatReward, TierReward
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import Settings
 from tarot_lite.students import Student
-from tarot_lite.training import trackers
 from tarot_lite.training.arguments import Batches, arguments, asked, effective
 from tarot_lite.training.best import KeepBest
-from tarot_lite.training.callbacks import Alarms, Progress, WriteSignals
+from tarot_lite.training.callbacks import Alarms, Progress, WriteSignals, check_tracker, one_run, tensorboard
 from tarot_lite.training.checkpoints import (
     MarkComplete,
     Start,
+    check_identity,
     drop_reference,
+    identity,
+    is_adapted,
     last_complete,
     learnt_by_policy,
     step_of,
@@ -44,7 +46,6 @@ from tarot_lite.training.checkpoints import (
     take_weights,
 )
 from tarot_lite.training.errors import TrainingError
-from tarot_lite.training.identity import check_identity, identity, is_adapted
 from tarot_lite.training.prompts import prompt_rows
 from tarot_lite.training.records import Lines, Recorder
 from tarot_lite.training.remote import Remote, UploadCheckpoints, remote_name
@@ -155,7 +156,7 @@ def train(
     exact.hold(settings.threads, pretrained=bool(settings.models))
     processes = PartialState(cpu=not torch.cuda.is_available())
     batches = Batches.of(settings, processes.num_processes)
-    trackers.check_tracker(settings.report_to)
+    check_tracker(settings.report_to)
     rows, dropped = prompt_rows(student, problems, policy, settings)
     uploads: UploadCheckpoints | None = None
     if processes.is_main_process:
@@ -210,7 +211,7 @@ def train(
                 callbacks.append(KeepBest(student, tuning, settings, sandbox, folder))
                 Lines(folder / "tuning.jsonl").keep(done + 1)
             if settings.report_to == "tensorboard":
-                callbacks.append(trackers.tensorboard(folder, done))
+                callbacks.append(tensorboard(folder, done))
             if uploads is not None:
                 callbacks.append(uploads)  # after the marker and the best weights, which go with it
         if checkpoint and done == settings.grpo_steps:  # the trainer would take one step more
@@ -248,7 +249,7 @@ def train(
         return log
 
     tracked = processes.is_main_process and resumed_from != settings.grpo_steps  # else nothing is left to draw
-    with trackers.one_run(settings.report_to if tracked else "none", folder, name):
+    with one_run(settings.report_to if tracked else "none", folder, name):
         while isinstance(outcome := attempt(batches), _NoRoom):
             batches, told = _make_room(batches, outcome)
             made_room.append(told)

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 from tarot_lite import benchmarks
 from tarot_lite.benchmarks import BENCHMARKS, BenchmarkError, Task, get_benchmark
-from tarot_lite.benchmarks.embedded import embedded_tasks
 from tarot_lite.benchmarks.prompts import render, solution
+from tarot_lite.benchmarks.sources import embedded_tasks
 from tarot_lite.settings import load_profile
 from tarot_lite.students import StudentError, tiny
 

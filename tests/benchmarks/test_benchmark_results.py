@@ -6,7 +6,7 @@ import pytest
 
 from tarot_lite import benchmarks, stages, toyworld
 from tarot_lite.benchmarks import BenchmarkError, Report, SampleResult, Source
-from tarot_lite.benchmarks.embedded import embedded_tasks
+from tarot_lite.benchmarks.sources import embedded_tasks
 from tarot_lite.figures import benchmarks as figures
 from tarot_lite.judging import Verdict
 from tarot_lite.runs import Stage

@@ -5,7 +5,7 @@ import pytest
 from tarot_lite.benchmarks import calls
 from tarot_lite.benchmarks.expectations import Call, Expectation
 from tarot_lite.benchmarks.outputs import CheckedTests
-from tarot_lite.benchmarks.rounds import Trial, settle
+from tarot_lite.benchmarks.scoring import Trial, settle
 from tarot_lite.benchmarks.tasks import AssertionTests, CallTests, StdioTests
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import TestCase

@@ -11,7 +11,7 @@ from tarot_lite.problems import Form, Problem, TestCase
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.suites import Mutants, Programs, Stubs
 from tarot_lite.suites.batch import Batch, run_batches
-from tarot_lite.suites.candidates import fuelled, literals
+from tarot_lite.suites.candidates import constants, fuelled
 
 REFERENCE = """\
 n = int(input())
@@ -123,4 +123,4 @@ def test_given_programs_are_described_by_content() -> None:
 
 
 def test_literals_of_broken_code_are_none() -> None:
-    assert literals("def (") == []
+    assert constants("def (") == []

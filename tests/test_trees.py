@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tarot_lite import literals
 from tarot_lite.problems import Problem
-from tarot_lite.suites import trees
-from tarot_lite.suites.coverage import all_lines
+from tarot_lite.suites.batch import all_lines
 
 SOURCE = "x = [i * (j + 1) for i in range(3) for j in range(4) if i < j]\n" * 20
 
@@ -35,8 +35,8 @@ def garbage_collector_lets_others_go_on() -> Iterator[None]:
 def test_threads_that_parse_do_not_disturb_each_other() -> None:
     problem = Problem("p", "Sign.", reference=SOURCE)
     works = [
-        lambda: trees.module(SOURCE),
-        lambda: trees.expression(SOURCE.splitlines()[0].partition("= ")[2]),
+        lambda: literals.module(SOURCE),
+        lambda: literals.expression(SOURCE.splitlines()[0].partition("= ")[2]),
         lambda: all_lines(problem),
     ]
     with ThreadPoolExecutor(3) as threads:
@@ -45,4 +45,4 @@ def test_threads_that_parse_do_not_disturb_each_other() -> None:
 
 def test_no_module_of_suites_parses_past_the_lock(repository) -> None:
     for path in (repository / "tarot_lite/suites").glob("*.py"):
-        assert path.name == "trees.py" or "ast.parse(" not in path.read_text(), path
+        assert "ast.parse(" not in path.read_text(), path
