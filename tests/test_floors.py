@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -144,3 +145,13 @@ def test_what_is_public_is_documented(path: Path) -> None:
     assert ast.get_docstring(tree), f"{path.name} has no docstring"
     defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
     assert not [node.name for node in defined if not node.name.startswith("_") and not ast.get_docstring(node)]
+
+
+@pytest.mark.parametrize(
+    "room",
+    ["", *(path.parent.name for path in modules() if path.parent.parent == PACKAGE and path.name == "__init__.py")],
+)
+def test_every_name_at_the_front_of_a_room_is_there(room: str) -> None:
+    """Also of a room that imports its names when they are first used."""
+    front = importlib.import_module(f"tarot_lite.{room}".rstrip("."))
+    assert not [name for name in getattr(front, "__all__", ()) if not hasattr(front, name)]

@@ -21,7 +21,6 @@ from training_helpers import PROBLEMS, SETTINGS, assert_same_run, fresh, weights
 
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Tier
-from tarot_lite.sandbox import Sandbox
 from tarot_lite.training import (
     TrainingError,
     alarms,
@@ -33,7 +32,6 @@ from tarot_lite.training import (
 )
 from tarot_lite.training.live import LiveView
 from tarot_lite.training.signals import PARTS
-from tarot_lite.training.trainer import CurriculumTrainer
 
 
 @pytest.fixture(scope="module")
@@ -80,34 +78,6 @@ def test_parts_of_the_reward_and_of_the_time_add_up(undisturbed):
     )  # would fail if TRL renamed what the clock times
     assert 0 < reward_share(history) < 1
     assert history["gpu_memory_gib"].isna().all() or torch.cuda.is_available()
-
-
-def test_programs_are_scored_while_others_are_still_written(home, tmp_path, monkeypatch):
-    """Those that end before the last of their batch; each program of a step is run once all the same."""
-    writing, early, judged = [False], [], []
-
-    def generate(self, *args, turn=CurriculumTrainer._generate_single_turn, **kwargs):
-        writing[0] = True
-        try:
-            return turn(self, *args, **kwargs)
-        finally:
-            writing[0] = False
-
-    class Watched(Sandbox):
-        def judge_many(self, pairs, progress=False):
-            pairs = [(problem, code) for problem, code in pairs]
-            judged.extend((problem.problem_id, code) for problem, code in pairs)
-            early.extend(pair for pair in pairs if writing[0])
-            return super().judge_many(pairs, progress)
-
-    monkeypatch.setattr(CurriculumTrainer, "_generate_single_turn", generate)
-    short = replace(SETTINGS, grpo_steps=2)
-    with Watched(workers=1) as sandbox:
-        result = train(fresh(home), PROBLEMS, get_policy("var"), short, tmp_path, sandbox)
-    rollouts = read_rollouts(result.rollouts)
-    written = rollouts.groupby("step")[["problem_id", "completion"]].apply(lambda rows: len(rows.drop_duplicates()))
-    assert len(judged) == written.sum() and early
-    assert "generate" not in vars(result.student.model)
 
 
 def test_the_signals_are_on_disk_line_by_line(undisturbed):

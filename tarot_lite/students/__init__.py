@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from tarot_lite.students.writer import Completion, StudentError, Unfinished, Writer
 
 _HOMES = {
-    "folders": ("load",),
     "making": ("make", "measured"),
-    "student": ("Student",),
+    "student": ("Student", "load"),
     "warmup": ("Recipe", "tiny"),
     "writer": ("Completion", "StudentError", "Unfinished", "Writer"),
 }
