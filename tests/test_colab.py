@@ -114,11 +114,15 @@ def test_the_picked_profile_wins_over_what_nobody_edited(
 
 @pytest.fixture(scope="module")
 def imitation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """Python of the imitated machine, and its environment variables.
+    return imitate(tmp_path_factory.mktemp("colab"), wheel)
+
+
+def imitate(folder: Path, wheel: Path) -> tuple[Path, dict[str, str]]:
+    """Python of an imitated machine, and its environment variables.
 
     Its libraries are those of this environment, or of the one that ``COLAB`` names (`make test-colab`).
     """
-    folder = tmp_path_factory.mktemp("colab")
+    folder.mkdir(exist_ok=True)
     base = Path(os.environ["COLAB"]) / "bin/python" if "COLAB" in os.environ else Path(sys.executable)
     subprocess.run([base, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     there = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -197,10 +201,16 @@ def test_the_cell_says_what_to_do_where_there_is_no_wheel(
 
 @pytest.mark.skipif("COLAB" not in os.environ, reason="Colab's own versions are tried by `make test-colab`")
 @pytest.mark.parametrize("loaded", ["", "import pandas\n"])
+@pytest.mark.parametrize("card", ["", "Tesla T4, 15360, 7.5"])
 def test_beside_colabs_own_versions_nothing_that_is_loaded_changes(
-    loaded: str, imitation: tuple[Path, dict[str, str]], tmp_path: Path
+    card: str, loaded: str, wheel: Path, tmp_path: Path
 ) -> None:
-    python, environment = imitation
+    """With a stand-in for the card's driver, Unsloth is installed as well."""
+    python, environment = imitate(tmp_path / "machine", wheel)
+    if card:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\necho '{card}'\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+        environment = environment | {"PATH": f"{tmp_path}{os.pathsep}{environment['PATH']}"}
     cell = colab.cell(ADDRESS).replace(
         f"{ADDRESS}/releases/download/v{__version__}", environment["WHEEL"].rpartition("/")[0]
     )
@@ -211,6 +221,8 @@ def test_beside_colabs_own_versions_nothing_that_is_loaded_changes(
     )
     assert after.returncode == 0 and "Python restarts" not in after.stdout, after.stdout + after.stderr
     assert after.stdout.splitlines()[-1] == before.stdout.strip() and "WARNING" not in after.stderr
+    assert f"profile: {'colab-t4' if card else 'cpu'} " in after.stdout
+    assert ("unsloth" in after.stdout) == bool(card)
 
 
 @pytest.mark.parametrize("name", runs.STAGES)
