@@ -26,6 +26,7 @@ from tarot_lite.capability import (
     oracle,
     pass_at_k,
     pilot,
+    probing,
     report,
     share_interval,
     signal_of_phases,
@@ -197,7 +198,6 @@ def test_rates_are_what_the_rollouts_say(sandbox: Sandbox, tmp_path: Path) -> No
     costs = profile.costs()
     assert costs["tokens"] == 12 * len(rows)
     assert (costs["truncated"], costs["no_code"], costs["well_formed"]) == (0.0, 0.0, 0.0)
-    assert profile.stopped == "all 4 samples per problem were drawn"
     assert profile.verdicts.set_index("verdict").loc["passed", "basic"] == 1.0
 
 
@@ -226,8 +226,15 @@ def test_same_seed_same_outcomes_other_seed_others(sandbox: Sandbox) -> None:
     assert not first.equals(other)
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_ROUND", 2)
+    monkeypatch.setattr(probing, "_BATCH", 3)
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_a_student_that_dies_loses_nothing_and_the_probe_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:
-    options = {"samples": 4, "samples_per_round": 2, "batch_problems": 3, "progress": False}
+    options = {"samples": 4, "progress": False}
     undisturbed = estimate(Parrot(), PROBLEMS, sandbox, **options).outcomes
     with pytest.raises(ProbeError, match=f"student 'parrot' failed \\(the line is dead\\); 18 completions {KEPT}"):
         estimate(Parrot(dies_after=3), PROBLEMS, sandbox, folder=tmp_path, **options)
@@ -237,8 +244,9 @@ def test_a_student_that_dies_loses_nothing_and_the_probe_goes_on(sandbox: Sandbo
     pd.testing.assert_frame_equal(resumed, undisturbed)
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_a_line_cut_short_by_a_kill_is_sampled_again(sandbox: Sandbox, tmp_path: Path) -> None:
-    options = {"samples": 2, "batch_problems": 3, "progress": False}
+    options = {"samples": 2, "progress": False}
     whole = estimate(Parrot(), PROBLEMS, sandbox, folder=tmp_path, **options).outcomes
     for name in ("samples.jsonl", "scores.jsonl"):
         content = (tmp_path / name).read_bytes()
@@ -305,19 +313,7 @@ def test_verdicts_are_never_those_of_other_tests_limits_extraction_or_judges(
     assert sorted(codes) == sorted(2 * [str(p.reference) for p in PROBLEMS])
 
 
-def test_sampling_stops_when_enough_is_known_or_spent_and_says_which(sandbox: Sandbox) -> None:
-    options = {"samples": 8, "samples_per_round": 2, "progress": False}
-    enough = estimate(Parrot(), PROBLEMS, sandbox, width=0.6, measure="basic", **options)
-    assert enough.samples == 2
-    assert "the interval of basic is" in enough.stopped
-    spent = estimate(Parrot(), PROBLEMS, sandbox, token_budget=200, **options)
-    assert spent.samples == 4  # 12 tokens each: 144 after the first round, 288 after the second
-    assert spent.stopped == "288 tokens were generated, the budget is 200"
-    short = estimate(Parrot(), PROBLEMS, sandbox, width=0.01, **options)
-    assert short.samples == 8
-    assert "still" in short.stopped
-
-
+@pytest.mark.usefixtures("small_batches")
 def test_a_batch_is_scored_while_the_next_is_written(sandbox: Sandbox) -> None:
     """The second batch is only written once the scoring of the first has begun: sequential code would hang here."""
     begun = threading.Event()
@@ -335,7 +331,7 @@ def test_a_batch_is_scored_while_the_next_is_written(sandbox: Sandbox) -> None:
             begun.set()
             return sandbox.judge_many(pairs)  # type: ignore[arg-type]
 
-    profile = estimate(Watched(), PROBLEMS, Watching(), samples=1, batch_problems=3, progress=False)  # type: ignore[arg-type]
+    profile = estimate(Watched(), PROBLEMS, Watching(), samples=1, progress=False)  # type: ignore[arg-type]
     assert profile.problems == 6
 
 
@@ -346,8 +342,6 @@ def test_a_batch_is_scored_while_the_next_is_written(sandbox: Sandbox) -> None:
         ([Problem("p", "?")], {}, "none of the 1 problems has a test in a tier; build their suites first"),
         ([PROBLEMS[0], PROBLEMS[0]], {}, "repeats 1 problem ids"),
         (PROBLEMS, {"samples": 0}, "samples is 0"),
-        (PROBLEMS, {"measure": "hard"}, "measure 'hard' is unknown; use one of basic"),
-        (PROBLEMS, {"width": 2.0}, "width is 2.0; give a share"),
     ],
 )
 def test_bad_probes_say_what_to_change(

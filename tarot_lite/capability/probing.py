@@ -1,4 +1,4 @@
-"""Sample completions, run them in the sandbox while the next batch is written, stop when enough is known."""
+"""Sample completions, and run them in the sandbox while the next batch is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite import runs
-from tarot_lite.capability.profile import MEASURES, SUITE, Profile, outcomes_of
+from tarot_lite.capability.profile import Profile, outcomes_of
 from tarot_lite.capability.rollouts import ProbeError, Rollouts, Sample, Score, key_of
 from tarot_lite.problems import Problem
 from tarot_lite.sandbox import Limits, Sandbox
@@ -19,6 +19,8 @@ from tarot_lite.sandbox import Limits, Sandbox
 if TYPE_CHECKING:
     from tarot_lite.students import Completion, Writer
 
+_ROUND = 4  # completions of a problem that are drawn together
+_BATCH = 32  # problems that are asked together
 _Key = Callable[[Sample], str]
 
 
@@ -32,11 +34,6 @@ def estimate(
     folder: str | Path | None = None,
     progress: bool = True,
     max_new_tokens: int = 40,
-    width: float | None = None,
-    measure: str = SUITE,
-    token_budget: int | None = None,
-    samples_per_round: int = 4,
-    batch_problems: int = 32,
     set_aside: bool = False,
 ) -> Profile:
     """Measure how capable a student is on `problems`, before training.
@@ -50,7 +47,7 @@ def estimate(
     sandbox
         Runs the programs of one batch while the next is generated.
     samples
-        Most completions per problem.
+        Completions per problem.
     temperature
         As in the training to come.
     seed
@@ -62,14 +59,6 @@ def estimate(
         Show a bar.
     max_new_tokens
         Longest completion.
-    width
-        Stop after a round of `samples_per_round` when the 95 % interval of `measure` is at most this wide (a share).
-    measure
-        One of `MEASURES`.
-    token_budget
-        Stop after the round in which so many tokens were generated.
-    samples_per_round, batch_problems
-        Completions per problem between two looks at the interval, and problems per batch.
     set_aside
         Where the folder holds another probe (other weights, prompts, temperature, …), rename it and begin anew, instead
         of refusing.
@@ -77,7 +66,7 @@ def estimate(
     Returns
     -------
     Profile
-        Its `Profile.stopped` says why sampling ended.
+        Pass rates, costs and verdicts of the completions.
 
     Raises
     ------
@@ -86,7 +75,7 @@ def estimate(
         student failed; what was sampled is kept.
     """
     folder = Path(folder) if folder is not None else None
-    _check(problems, samples, samples_per_round, batch_problems, measure, width)
+    _check(problems, samples)
     prompts = {problem.problem_id: student.prompt(problem) for problem in problems}
     identity = {
         "student": student.name,
@@ -95,18 +84,16 @@ def estimate(
         "temperature": temperature,
         "seed": seed,
         "max_new_tokens": max_new_tokens,
-        "samples_per_round": samples_per_round,
-        "batch_problems": batch_problems,
+        "samples_per_round": _ROUND,
+        "batch_problems": _BATCH,
     }
     rollouts = Rollouts(folder, identity, set_aside)
     key = _refresh(student, problems, rollouts, sandbox.limits)
-    batches = [problems[i : i + batch_problems] for i in range(0, len(problems), batch_problems)]
-    rounds = [(start, min(samples_per_round, samples - start)) for start in range(0, samples, samples_per_round)]
-    stopped = f"all {samples} samples per problem were drawn"
-    done = 0
+    batches = [problems[i : i + _BATCH] for i in range(0, len(problems), _BATCH)]
     bar = runs.progress(total=samples * len(problems), desc=f"probing {student.name}") if progress else None
     with ThreadPoolExecutor(1, "scoring") as scorer:
-        for start, count in rounds:
+        for start in range(0, samples, _ROUND):
+            count = min(_ROUND, samples - start)
             scoring: list[Future[None]] = []
             for number, batch in enumerate(batches):
                 name = f"{start}.{count}.{number}"
@@ -119,30 +106,15 @@ def estimate(
                     bar.update(len(written))
             for future in scoring:
                 future.result()
-            done = start + count
-            profile = _profile(student, problems, rollouts, done, seed)
-            interval = profile.rate(measure)
-            if width is not None and interval.high - interval.low <= width:
-                stopped = (
-                    f"the interval of {measure} is {interval.high - interval.low:.3f} wide, at most {width} was asked"
-                )
-                break
-            if token_budget is not None and profile.tokens >= token_budget and done < samples:
-                stopped = f"{profile.tokens} tokens were generated, the budget is {token_budget}"
-                break
-        else:
-            if width is not None:
-                stopped += (
-                    f"; the interval of {measure} is still {interval.high - interval.low:.3f} wide, {width} was asked"
-                )
     if bar is not None:
         bar.close()
-    return _profile(student, problems, rollouts, done, seed, stopped)
+    chosen = [rollouts.samples[problem.problem_id, i] for problem in problems for i in range(samples)]
+    tags = getattr(student, "tags", ("think", "answer"))
+    outcomes, verdicts = outcomes_of(problems, chosen, rollouts.scores, tags)
+    return Profile(student.name, outcomes, verdicts, seed)
 
 
-def _check(
-    problems: Sequence[Problem], samples: int, per_round: int, batch: int, measure: str, width: float | None
-) -> None:
+def _check(problems: Sequence[Problem], samples: int) -> None:
     if not problems:
         raise ProbeError("the probe has no problem; give at least one")
     if not any(problem.tiers for problem in problems):
@@ -151,13 +123,8 @@ def _check(
         )
     if repeated := len(problems) - len({problem.problem_id for problem in problems}):
         raise ProbeError(f"the probe repeats {repeated} problem ids; give each problem once")
-    for name, value in (("samples", samples), ("samples_per_round", per_round), ("batch_problems", batch)):
-        if value < 1:
-            raise ProbeError(f"{name} is {value}; give at least 1")
-    if measure not in MEASURES:
-        raise ProbeError(f"measure {measure!r} is unknown; use one of {', '.join(MEASURES)}")
-    if width is not None and not 0 < width < 1:
-        raise ProbeError(f"width is {width}; give a share between 0 and 1, or None")
+    if samples < 1:
+        raise ProbeError(f"samples is {samples}; give at least 1")
 
 
 def _sample(
@@ -252,15 +219,6 @@ def _score(
         Score(sample.problem_id, sample.sample, tuple(result.verdict.value for result in tests), key(sample))
         for sample, tests in zip(new, results, strict=True)
     )
-
-
-def _profile(
-    student: Writer, problems: Sequence[Problem], rollouts: Rollouts, samples: int, seed: int, stopped: str = ""
-) -> Profile:
-    chosen = [rollouts.samples[problem.problem_id, i] for problem in problems for i in range(samples)]
-    tags = getattr(student, "tags", ("think", "answer"))
-    outcomes, verdicts = outcomes_of(problems, chosen, rollouts.scores, tags)
-    return Profile(student.name, outcomes, verdicts, stopped, seed)
 
 
 def _weights(student: Any) -> str:

@@ -36,8 +36,6 @@ class Profile:
         lacks the tier), ``tokens``, ``truncated``, ``has_code``, ``well_formed``.
     verdicts
         How often each verdict came up, per tier.
-    stopped
-        Why sampling ended, in words.
     seed
         Of the intervals.
     """
@@ -45,7 +43,6 @@ class Profile:
     student: str
     outcomes: pd.DataFrame
     verdicts: pd.DataFrame = field(repr=False)
-    stopped: str = ""
     seed: int = 0
 
     @property
@@ -131,7 +128,6 @@ class Profile:
             "truncated": self.truncated,
             "no_code": self.no_code,
             "well_formed": self.well_formed,
-            "stopped": self.stopped,
         }
 
     def budget(self, measure: str = SUITE, sizes: Sequence[int] = (10, 20, 40, 80)) -> pd.DataFrame:
@@ -157,7 +153,7 @@ class Profile:
         for problems in counts:
             for count in samples:
                 chosen = self.outcomes["problem_id"].isin(order[:problems]) & (self.outcomes["sample"] < count)
-                part = Profile(self.student, self.outcomes[chosen], self.verdicts, seed=self.seed)
+                part = Profile(self.student, self.outcomes[chosen], self.verdicts, self.seed)
                 interval = part.rate(measure)
                 rows.append(
                     {
