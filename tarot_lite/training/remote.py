@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import TrainerCallback
 
@@ -129,11 +129,8 @@ class Remote:
 
     def commit(self, place: Path, step: int) -> None:
         """Upload what was laid aside, in one commit: the repository never holds parts of two checkpoints."""
-        paths = sorted(path for path in place.rglob("*") if path.is_file())
-        self.hub.create_commit(
-            self.repository,
-            [CommitOperationAdd(f"{self.name}/{path.relative_to(place).as_posix()}", path) for path in paths],
-            commit_message=f"{self.name}: step {step}",
+        self.hub.upload_folder(
+            repo_id=self.repository, folder_path=place, path_in_repo=self.name, commit_message=f"{self.name}: step {step}"
         )
 
 

@@ -1,8 +1,8 @@
 """What a training says of itself: one tidy row per step, tables of it, and alarms in words.
 
-Where a step's time goes, in seconds of one process: ``generation`` (the student writes; the sandbox begins with programs that
-are finished), ``reference`` (log-probabilities of the first weights for the KL term; the sandbox goes on), ``waiting`` (for
-verdicts that are not there yet), ``update`` (the rest: forward, backward, optimizer).  ``seconds/scoring`` is the sandbox's
+Where a step's time goes, in seconds of one process: ``generation`` (the student writes), ``reference`` (log-probabilities of the
+first weights for the KL term; the sandbox works behind it), ``waiting`` (for verdicts that are not there yet), ``update`` (the
+rest: forward, backward, optimizer).  ``seconds/scoring`` is the sandbox's
 own time; only what is left of it as ``waiting`` holds a step up, and `reward_share` is that part of the step.
 """
 
