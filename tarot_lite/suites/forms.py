@@ -294,7 +294,7 @@ def _json(text: str) -> Any:
 
 def _literal(text: str) -> Any:
     try:
-        return literals.literal(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
 
@@ -335,7 +335,7 @@ def _calls(text: str, names: set[str], order: Sequence[str] = ()) -> Iterator[_C
 
 def _constant(node: ast.expr) -> str:
     try:
-        return repr(literals.literal(node))
+        return repr(ast.literal_eval(node))
     except (ValueError, TypeError, MemoryError, RecursionError):
         return ""
 

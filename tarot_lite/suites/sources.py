@@ -1,19 +1,28 @@
-"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`); and rows into a file."""
+"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`); and rows into a file.
+
+`import_problems` makes tiered problems that a run takes of them: ``python -m tarot_lite import``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tarot_lite import jsonlines
-from tarot_lite.problems import Problem, ProblemError
+from tarot_lite.problems import Problem, ProblemError, Tier, to_row
 from tarot_lite.runs import write_atomic
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.suites.build import build
 from tarot_lite.suites.forms import from_any_row
+from tarot_lite.suites.proposers import Proposer
 
 _SUFFIXES = (".jsonl", ".json", ".parquet", ".gz")
 
@@ -24,15 +33,9 @@ def is_file(name: str) -> bool:
 
 
 def find(name: str) -> Iterator[Problem | ProblemError]:
-    """Problems of a file, or of a data set of the Hub or a folder (its split ``train``).
-
-    Raises
-    ------
-    ProblemError
-        If it cannot be had at all.
-    """
+    """Problems of a file, or of a data set of the Hub or a folder (its split ``train``); `ProblemError` if there is none."""
     try:
-        yield from read(name) if is_file(name) else hub(name)
+        yield from read(name) if is_file(name) else _hub(name)
     except ProblemError:
         raise
     except (OSError, ValueError) as error:  # what `datasets` raises for a name it does not find, offline or gated
@@ -98,26 +101,13 @@ def _whole(path: Path) -> list[Any] | None:
     return value if isinstance(value, list) else [value]
 
 
-def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | ProblemError]:
-    """Stream a data set of the Hub (or a local `datasets` folder), such as the published tiers.
-
-    Parameters
-    ----------
-    name
-        ``"chansung/verifiable-coding-problems-python-v2"``, ``"open-r1/verifiable-coding-problems-python"``, a path …;
-        ``@commit`` may follow a name.
-    split
-        Which split.
-    options
-        Passed on to ``datasets.load_dataset``.
-    """
+def _hub(name: str) -> Iterator[Problem | ProblemError]:
+    """Stream a data set of the Hub (``@commit`` may follow its name), or a local folder of `datasets`."""
     from datasets import load_dataset
 
     repository, _, revision = name.partition("@")
-    if revision:
-        options["revision"] = revision
-    rows = load_dataset(repository, split=split, streaming=True, **options)
-    return _parsed((f"{name}[{split}], row {number}", row) for number, row in enumerate(rows))
+    rows = load_dataset(repository, split="train", streaming=True, revision=revision or None)
+    return _parsed((f"{name}[train], row {number}", row) for number, row in enumerate(rows))
 
 
 def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError]:
@@ -147,3 +137,66 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """
     lines = (json.dumps(row, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/") + "\n" for row in rows)
     write_atomic(path, "".join(lines))
+
+
+# ----------------------------------------------------------------------------------------------------- importing
+
+
+@dataclass
+class Imported:
+    """What became of the rows of a file."""
+
+    problems: list[Problem] = field(default_factory=list)  # those that a run can use, in the order of the file
+    broken: list[str] = field(default_factory=list)  # rows that are no problem: file, line, field and value
+    left_out: dict[str, list[str]] = field(default_factory=dict)  # why others are not among them, and their ids
+    tests_left_out: Counter[str] = field(default_factory=Counter)  # why given tests are in no suite
+
+    def lines(self) -> Iterable[str]:
+        """What is told to a person: every broken row, and what else was left out by its reason."""
+        whole = sum(len(problem.tiers) == len(Tier) for problem in self.problems)
+        tests = sum(len(problem.tests) for problem in self.problems)
+        total = len(self.problems) + len(self.broken) + sum(map(len, self.left_out.values()))
+        yield f"{len(self.problems)} of {total} problems can be used, with {tests} tests: {whole} have all four tiers"
+        for tier in Tier:
+            if without := sum(tier not in problem.tiers for problem in self.problems):
+                yield f"  {without} have no {tier.value} test: that tier does not count for them"
+        for row in self.broken:
+            yield f"  broken row: {row}"
+        for reason, which in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
+            more = ", …" if len(which) > 3 else ""
+            yield f"  left out: {len(which)} × {reason} ({', '.join(which[:3])}{more})"
+        for reason, count in self.tests_left_out.most_common():
+            yield f"  tests left out: {count} × {reason}"
+
+
+def import_problems(
+    source: str, out: Path, sandbox: Sandbox, limit: int | None = None, proposers: Sequence[Proposer] | None = None
+) -> Imported:
+    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`."""
+    found = Imported()
+    asked: list[Problem] = []
+    for item in islice(find(source), limit):
+        if isinstance(item, ProblemError):
+            found.broken.append(str(item))
+        elif not item.statement.strip():
+            found.left_out.setdefault("no statement", []).append(item.problem_id)
+        else:
+            asked.append(item)
+    parts = out.with_name(f"{out.name}.parts")
+    untiered = [problem for problem in asked if len(problem.tiers) < len(Tier)]
+    report = build(untiered, sandbox, proposers, folder=parts)
+    reasons = {record["problem_id"]: record["reason"] for record in report.records}
+    for record in report.records:
+        found.tests_left_out.update(each["reason"] for each in record["rejections"] if each["source"] == "given")
+    made = {problem.problem_id: problem for problem in report.problems}
+    for problem in (made.get(each.problem_id, each) for each in asked):
+        if problem.tiers and (problem.problem_id in made or problem.problem_id not in reasons):
+            found.problems.append(problem)
+        else:
+            reason = reasons[problem.problem_id] or "no test tells a wrong program from the reference"
+            found.left_out.setdefault(reason, []).append(problem.problem_id)
+    if not found.problems:
+        raise ProblemError(f"{source}: no problem can be used.\n" + "\n".join(found.lines()))
+    write_rows(out, map(to_row, found.problems))
+    shutil.rmtree(parts, ignore_errors=True)
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from tarot_lite.problems import Form, Problem, TestCase
 from tarot_lite.sandbox import Limits, Sandbox
-from tarot_lite.suites import Mutants, Programs, Stubs
+from tarot_lite.suites import Mutants, Stubs
 from tarot_lite.suites.batch import Batch, run_batches
 from tarot_lite.suites.candidates import constants, fuelled
 
@@ -117,10 +117,7 @@ def test_stubs_answer_with_known_answers_in_the_form_of_the_problem() -> None:
         compile(function.program(code), "p", "exec")
 
 
-def test_given_programs_are_described_by_content() -> None:
-    assert Programs({"p": ["a"]}).describe() != Programs({"p": ["b"]}).describe()
-    assert Programs({}).candidates(PROBLEM, 0) == []
-
-
-def test_literals_of_broken_code_are_none() -> None:
-    assert constants("def (") == []
+def test_constants_are_numbers_and_short_words_and_none_in_broken_code() -> None:
+    code = "if n > 10 and word == 'end': print(2.5, True, 'a long word')"
+    assert constants(code, Form.STDIN_STDOUT) == [10, "end", 2.5]
+    assert constants("def (", Form.STDIN_STDOUT) == []

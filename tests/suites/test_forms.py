@@ -15,7 +15,7 @@ from tarot_lite import __main__
 from tarot_lite.judging import Verdict
 from tarot_lite.problems import Form, Problem, ProblemError, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.suites import importing, sources, splits
+from tarot_lite.suites import sources, splits
 from tarot_lite.suites.forms import FORMS, from_any_row
 
 SOLUTION = (
@@ -282,5 +282,5 @@ def test_a_name_that_is_nowhere_is_2_and_says_what_to_check(
 def test_nothing_usable_is_an_error_with_every_reason(tmp_path: Path, sandbox: Sandbox) -> None:
     (tmp_path / "x.jsonl").write_text('{"statement": "Add.", "tests": []}\n{"a": 1}\n')
     with pytest.raises(ProblemError, match=r"no problem can be used.\n0 of 2.*\n.*no known form|no reference"):
-        importing.import_problems(str(tmp_path / "x.jsonl"), tmp_path / "out.jsonl", sandbox)
+        sources.import_problems(str(tmp_path / "x.jsonl"), tmp_path / "out.jsonl", sandbox)
     assert not (tmp_path / "out.jsonl").exists()

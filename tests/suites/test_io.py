@@ -65,5 +65,5 @@ def test_few_problems_decide_nothing_about_the_labels(problems: int, rising: int
         }
         for number in range(problems)
     ]
-    found = SuiteReport(records, {}).agreement()
+    found = SuiteReport(records).agreement()
     assert (found["label_problems"], found["label_verdict"]) == (problems, verdict)
