@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import fields
 
 import pytest
 
-from tarot_lite import worlds
-from tarot_lite.problems import Problem, Tier
+from tarot_lite import students, worlds
+from tarot_lite.judging import Verdict
+from tarot_lite.problems import Problem
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.settings import Settings
 from tarot_lite.students import prompting
@@ -18,34 +18,21 @@ from tarot_lite.worlds import mixed
 PROBLEMS = mixed.problems("probe", 24, seed=3)
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(workers=1) as made:
-        yield made
-
-
-def passed(sandbox: Sandbox, problem: Problem, body: str) -> dict[Tier, bool]:
-    results = zip(problem.tests, sandbox.judge(problem, body), strict=True)
-    tiers: dict[Tier, bool] = dict.fromkeys(Tier, True)
-    for test, result in results:
-        tiers[test.tier] &= result.verdict == "passed"
-    return tiers
-
-
 @pytest.mark.parametrize("problem", PROBLEMS[:8], ids=lambda problem: problem.problem_id)
-def test_a_tier_is_passed_by_exactly_the_programs_whose_wanted_parts_are_right(sandbox, problem) -> None:
-    for variant, wrong in mixed.parts_of(problem).variants():
-        expected = {tier: not wrong & set(wanted) for tier, wanted in mixed.WANTED.items()}
-        assert passed(sandbox, problem, variant.body) == expected, variant.body
+def test_a_tier_is_passed_by_exactly_the_programs_whose_wanted_parts_are_right(problem: Problem) -> None:
+    variants = list(mixed.parts_of(problem).variants())
+    with Sandbox(workers=1) as sandbox:
+        found = sandbox.judge_many([(problem, variant.body) for variant, _ in variants])
+    for (variant, wrong), results in zip(variants, found, strict=True):
+        for tier, wanted in mixed.WANTED.items():
+            passed = all(result.verdict is Verdict.PASSED for result in results if result.test.tier is tier)
+            assert passed == (not wrong & set(wanted)), variant.body
 
 
-def test_no_constant_passes_a_test() -> None:
+def test_every_family_is_there_the_splits_are_apart_and_no_constant_passes_a_test() -> None:
+    assert {mixed.parts_of(problem).family for problem in PROBLEMS} == {"items", "word", "count", "walk"}
     for problem in PROBLEMS:
         assert all(len(set(test.output.splitlines())) > 1 for test in problem.tests), problem.problem_id
-
-
-def test_every_family_is_there_and_the_splits_are_apart() -> None:
-    assert set(Counter(mixed.parts_of(problem).family for problem in PROBLEMS)) == {"items", "word", "count", "walk"}
     everything = [spec for split in mixed.SPLITS for spec in mixed.specs(split)]
     assert len(everything) == len({spec.statement for spec in everything})
     assert len(mixed.problems("train", 400, seed=1, tests_per_tier=1)) == 400  # what the profiles ask for
@@ -70,8 +57,6 @@ def test_the_parameter_world_reaches_problems_prompts_and_students(tmp_path) -> 
     assert held == mixed.problems("heldout", 4, 0, 1) and worlds.name_of(held[0]) == "mixed"
     shown = prompting.ask(held[0], "fewshot")
     assert "# Task: walk" in shown and shown.rstrip().endswith("ys")
-    from tarot_lite import students
-
     student = students.make("weak", settings, tmp_path)
     assert len(student.tokenizer(held[0].reference)["input_ids"]) < settings.max_completion_tokens
     students.make("weak", Settings(students={"weak": 0}), tmp_path)

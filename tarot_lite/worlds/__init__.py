@@ -41,11 +41,6 @@ WORLDS: dict[str, World] = {"lists": toyworld, "mixed": mixed}
 def get(name: str) -> World:
     """A world by its name, the value of the parameter ``world``.
 
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-
     Examples
     --------
     >>> get("mixed").problems("train", 1, seed=7)[0].statement
