@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import wilson
@@ -140,12 +141,7 @@ def _edge_tests(matrix: KillMatrix, ordinary: Sequence[int], boundary: Sequence[
 
 def _bands(matrix: KillMatrix, ordinary: Sequence[int]) -> dict[Tier, list[int]]:
     """Cut tests, sorted by difficulty, into bands of about equal size, ties together."""
-    levels: list[list[int]] = []
-    for test in ordinary:
-        if levels and matrix.difficulty(levels[-1][0]) == matrix.difficulty(test):
-            levels[-1].append(test)
-        else:
-            levels.append([test])
+    levels = [list(group) for _, group in groupby(ordinary, matrix.difficulty)]
     names = {1: (Tier.BASIC,), 2: (Tier.BASIC, Tier.COMPLEX)}.get(
         len(levels), (Tier.BASIC, Tier.INTERMEDIATE, Tier.COMPLEX)
     )
@@ -175,12 +171,7 @@ def _smallest(
         best = max(where, key=lambda test: (len(matrix.rows[test] & missed), -test))
         kept.append(best)
         missed -= matrix.rows[best]
-    return _without_needless(matrix, kept, where)
-
-
-def _without_needless(matrix: KillMatrix, kept: list[int], where: dict[int, Tier]) -> list[int]:
-    """Drop tests that later choices made superfluous; every tier keeps one."""
-    for test in list(kept):
+    for test in list(kept):  # later choices may have made it superfluous; every tier keeps one
         others = [other for other in kept if other != test]
         alone = all(where[other] is not where[test] for other in others)
         if not alone and matrix.score(others) == matrix.score(kept):

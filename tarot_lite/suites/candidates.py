@@ -179,13 +179,10 @@ def constants(code: str, form: Form) -> list[Any]:
     except SyntaxError:
         return []
     values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    numbers = int | float
-    kept = [
-        value
-        for value in values
-        if isinstance(value, numbers) and not isinstance(value, bool) or isinstance(value, str) and len(value) <= 8
+    numbers_and_words = [
+        value for value in values if type(value) in (int, float) or type(value) is str and len(value) <= 8
     ]
-    return list({repr(value): value for value in kept}.values())
+    return list({repr(value): value for value in numbers_and_words}.values())
 
 
 # --- the operators --------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 TICK = "_tarot_lite_tick"
@@ -57,6 +56,12 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
     reached: set[int] = set()
     lines = 0
 
+    def tick() -> None:
+        nonlocal fuel
+        fuel -= 1
+        if fuel < 0:
+            raise SystemExit(3)
+
     def enter(frame: Any, event: str, arg: Any) -> Any:
         return inside if frame.f_code.co_filename == code.co_filename else None
 
@@ -73,7 +78,7 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
     if most:
         sys.settrace(enter)
     try:
-        exec(code, {"__name__": "__main__", TICK: _counter(fuel)})
+        exec(code, {"__name__": "__main__", TICK: tick})
     except SystemExit as stop:
         error = "" if stop.code in (None, 0) else f"SystemExit: {stop.code}"
     except BaseException as problem:
@@ -86,13 +91,3 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
     except ValueError:
         output, error = "", error or "standard output was closed"
     return [error[:200], output, lines, sorted(reached), 0 < most <= lines, round(seconds, 6)]
-
-
-def _counter(fuel: int) -> Callable[[], None]:
-    def tick() -> None:
-        nonlocal fuel
-        fuel -= 1
-        if fuel < 0:
-            raise SystemExit(3)
-
-    return tick

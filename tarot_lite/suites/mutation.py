@@ -384,7 +384,7 @@ def _everywhere(node: Value, place: Path, habits: Habits, change: _Extreme, inne
     return node
 
 
-_Extreme = Callable[[Value, Path, Habits], Value]
+_Extreme = Callable[[Value, Path, Habits], Value]  # the changed node, None where it does not fit
 
 
 def _number(pick: Callable[[tuple[float, float]], float]) -> _Extreme:

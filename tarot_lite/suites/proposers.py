@@ -23,27 +23,13 @@ _READABLE = 64 * 1024  # characters: longer known inputs are not taken apart
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An input that somebody proposes as a test.
+    """An input that somebody proposes as a test, and what is claimed about it."""
 
-    Parameters
-    ----------
-    input
-        Text for standard input (a literal list of arguments for functions).
-    source
-        The proposer's name.
-    tier
-        The tier that the proposer claims; None leaves it to the calibration.
-    reason
-        Why, in words; None if it is not said.
-    output
-        The output that is claimed, to be checked against the reference; None claims none.
-    """
-
-    input: str
-    source: str
-    tier: Tier | None = None
-    reason: str | None = None
-    output: str | None = None
+    input: str  # text for standard input, or a literal list of arguments
+    source: str  # the proposer's name
+    tier: Tier | None = None  # None leaves it to the calibration
+    reason: str | None = None  # in words
+    output: str | None = None  # checked against the reference
 
 
 class Proposer(Protocol):

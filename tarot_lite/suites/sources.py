@@ -48,21 +48,7 @@ def find(name: str) -> Iterator[Problem | ProblemError]:
 def read(path: str | Path) -> Iterator[Problem | ProblemError]:
     """Read a file of problems: JSON lines or one JSON array (``.gz`` too), or parquet.
 
-    A broken line or row is given back as an error and does not end it.
-
-    Raises
-    ------
-    ProblemError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "p.jsonl"
-    >>> path.write_text('{"problem_id": "p"}\\n')
-    20
-    >>> [type(problem).__name__ for problem in read(path)]
-    ['ProblemError']
+    A broken line or row is given back as an error and does not end it; `ProblemError` is raised if there is no file.
     """
     path = Path(path)
     if not path.is_file():

@@ -245,3 +245,14 @@ def test_real_rows_meet_the_targets(shared_data: Path, sandbox: Sandbox) -> None
     numbers = report.summary()
     assert numbers["ordered"] == numbers["order_known"] > 15
     assert numbers["built"] >= 21
+
+
+@pytest.mark.parametrize(
+    ("problems", "rising", "verdict"),
+    [(7, 7, "undecided"), (25, 25, "holds"), (25, 13, "undecided"), (25, 0, "does not hold")],
+)
+def test_few_problems_decide_nothing_about_the_labels(problems: int, rising: int, verdict: str) -> None:
+    easy = {"given": "basic", "difficulty": 0.5}
+    hard = [{"given": "complex", "difficulty": 0.9 if number < rising else 0.1} for number in range(problems)]
+    found = suites.SuiteReport([{"tests": [easy, each]} for each in hard]).agreement()
+    assert (found["label_problems"], found["label_verdict"]) == (problems, verdict)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tarot_lite import __main__
 from tarot_lite.judging import Verdict
-from tarot_lite.problems import Form, Problem, ProblemError, read_problems, to_row
+from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import sources, splits
 from tarot_lite.suites.forms import FORMS, from_any_row
@@ -103,17 +106,6 @@ ROWS: dict[str, tuple[dict[str, Any], str | None, list[tuple[str, str]]]] = {  #
         "add",
         [("[1, 2]", "3")],
     ),
-    "LiveCodeBench": (
-        {
-            "question_id": "l",
-            "question_content": "The k largest.",
-            "starter_code": SOLUTION.partition("return")[0],
-            "metadata": json.dumps({"func_name": "top"}),
-            "public_test_cases": json.dumps([{"testtype": "functional", "input": "[3, 1]\n1", "output": "[3]"}]),
-        },
-        "Solution().top",
-        [("[[3, 1], 1]", "[3]")],
-    ),
     "HumanEval": (
         {
             "task_id": "X/1",
@@ -127,9 +119,14 @@ ROWS: dict[str, tuple[dict[str, Any], str | None, list[tuple[str, str]]]] = {  #
         [("[1]", "2"), ("[2]", ""), ("[4]", "")],
     ),
     "MBPP": (
-        {"task_id": 2, "text": "Add one.", "code": "def f(x):\n    return x + 1\n", "test_list": ["assert f(1) == 2"]},
-        "f",
-        [("[1]", "2")],
+        {
+            "task_id": 2,
+            "text": "Largest.",
+            "code": "def helper(x):\n    return x\ndef largest(xs):\n    return max(helper(xs))",
+            "test_list": ["assert largest([1, 3]) == 3", "assert set(largest([9])) == 9"],
+        },
+        "largest",
+        [("[[1, 3]]", "3"), ("[[9]]", "")],
     ),
     "plain": ({"statement": "Add.", "solution": ADD, "tests": [{"input": "1 2", "output": "3"}]}, None, [("1 2", "3")]),
     "plain by call": (
@@ -152,11 +149,8 @@ def test_a_row_is_read_and_its_reference_passes_its_tests(name: str, sandbox: Sa
     assert problem.entry_point == entry and problem.form is (Form.FUNCTION if entry else Form.STDIN_STDOUT)
     assert [(test.input, test.output) for test in problem.tests] == tests
     claimed = problem.with_tests(test for test in problem.tests if test.output)
-    if name == "LiveCodeBench":
-        assert problem.reference is None  # it publishes none
-    else:
-        results = sandbox.judge(claimed, problem.reference or "")
-        assert all(result.verdict is Verdict.PASSED for result in results), results
+    results = sandbox.judge(claimed, problem.reference or "")
+    assert all(result.verdict is Verdict.PASSED for result in results), results
     assert not entry or f"{problem.entry_name}(" in problem.statement
 
 
@@ -186,8 +180,8 @@ def test_one_wrong_value_in_a_row_of_any_form_is_told_or_does_no_harm(data: st.D
         ("plain", {"tests": [{"input": 5}]}, "line 3, test 0: field 'input' is 5; expected text"),
         ("plain", {"tests": [5]}, "line 3: test 0 is 5; expected an object"),
         ("plain", {"tests": [{"input": "", "output": "", "tier": "Edge"}]}, "test 0: tier label 'Edge' is unknown"),
-        ("LiveCodeBench", {"metadata": "{}"}, "field 'func_name' is missing"),
-        ("MBPP", {"test_list": ["assert g(1) == 2"]}, "the tests call g, the code defines f"),
+        ("KodCode", {"test_info": [{}]}, "field 'function_name' is missing"),
+        ("MBPP", {"test_list": ["assert g(1) == 2"]}, "the tests call g, the code defines helper, largest"),
         ("HumanEval", {"canonical_solution": None}, "field 'canonical_solution' is None; expected text"),
         ("HumanEval", {"base_input": [1]}, r"field 'base_input' is \[1\]; expected a list of lists of arguments"),
     ],
@@ -213,25 +207,21 @@ def test_a_method_is_judged_as_leetcode_does(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["array.json", "pretty.json", "one.json", "lines.jsonl", "rows.parquet", "array.json.gz"]
+    ("file", "write"),
+    [
+        ("array.json", json.dumps),
+        ("pretty.json", lambda rows: "\ufeff" + json.dumps(rows, indent=2)),
+        ("one.json", lambda rows: json.dumps(rows[0], indent=1)),
+        ("lines.jsonl", lambda rows: "\n".join(map(json.dumps, rows))),
+        ("array.json.gz", lambda rows: gzip.compress(json.dumps(rows).encode())),
+        ("rows.parquet", lambda rows: pd.DataFrame(rows).to_parquet()),
+    ],
 )
-def test_files_of_every_kind_are_read(form: str, tmp_path: Path) -> None:
-    rows = [ROWS["plain"][0] | {"id": "a"}, ROWS["plain"][0] | {"id": "b"}]
-    path = tmp_path / form
-    if form == "rows.parquet":
-        import pandas as pd
-
-        pd.DataFrame(rows).to_parquet(path)
-    elif form.endswith(".gz"):
-        import gzip
-
-        path.write_bytes(gzip.compress(json.dumps(rows).encode()))
-    else:
-        text = {"array.json": json.dumps(rows), "pretty.json": "\ufeff" + json.dumps(rows, indent=2)}
-        text |= {"one.json": json.dumps(rows[0], indent=1), "lines.jsonl": "\n".join(map(json.dumps, rows))}
-        path.write_text(text[form], encoding="utf-8")
-    found = [item.problem_id for item in sources.read(path) if isinstance(item, Problem)]
-    assert found == (["a"] if form == "one.json" else ["a", "b"])
+def test_files_of_every_kind_are_read(file: str, write: Callable[[Any], Any], tmp_path: Path) -> None:
+    content = write([ROWS["plain"][0] | {"id": "a"}, ROWS["plain"][0] | {"id": "b"}])
+    (tmp_path / file).write_bytes(content.encode() if isinstance(content, str) else content)
+    found = [item.problem_id for item in sources.read(tmp_path / file) if isinstance(item, Problem)]
+    assert found == (["a"] if file == "one.json" else ["a", "b"])
 
 
 def test_a_file_that_is_no_parquet_is_told(tmp_path: Path) -> None:
@@ -240,21 +230,40 @@ def test_a_file_that_is_no_parquet_is_told(tmp_path: Path) -> None:
         list(sources.read(tmp_path / "x.parquet"))
 
 
+def test_the_published_rows_come_back_byte_for_byte(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "tarot_sample.jsonl"
+    sources.write_rows(tmp_path / "rows.jsonl", map(to_row, read_problems(source)))
+    assert (tmp_path / "rows.jsonl").read_bytes() == source.read_bytes()
+
+
+def test_what_is_written_reads_back_equal(tmp_path: Path) -> None:
+    tests = (TestCase("1\n", "2\n", Tier.BASIC), TestCase("2\n", "3\n", Tier.COMPLEX, "é"))
+    problem = Problem("good/1", "Add one – no more.", tests, "print(int(input()) + 1)")
+    sources.write_rows(tmp_path / "rows.jsonl", [to_row(problem)])
+    assert read_problems(tmp_path / "rows.jsonl") == [problem]
+
+
+def test_mbpp_and_humaneval_files_are_read_whole(shared_data: Path) -> None:
+    for name, least in (("humaneval", 160), ("humanevalplus_mini", 164), ("mbpp", 965)):
+        problems = list(sources.read(shared_data / f"{name}.jsonl.gz"))
+        assert all(isinstance(problem, Problem) for problem in problems), name
+        assert sum(bool(problem.tests) for problem in problems if isinstance(problem, Problem)) >= least, name
+
+
 def test_thirty_problems_in_three_forms_become_what_a_run_takes(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        __main__.main(
-            ["import", str(repository / "notebooks/own_problems.jsonl"), "--out", str(tmp_path / "own.jsonl")]
-        )
-        == 0
-    )
+    own = repository / "notebooks/own_problems.jsonl"
+    assert __main__.main(["import", str(own), "--out", str(tmp_path / "own.jsonl")]) == 0
     page = (repository / "notebooks/book/own.md").read_text(encoding="utf-8")
     shown = page.partition("```text\n")[2].partition("\na run on")[0]
     assert shown and shown in capsys.readouterr().out  # what the page shows is what comes out
-    broken = json.dumps(ROWS["plain"][0] | {"tests": 5}), json.dumps(ROWS["LiveCodeBench"][0]), '{"id": '
-    lines = (repository / "notebooks/own_problems.jsonl").read_text(encoding="utf-8")
-    (tmp_path / "mine.jsonl").write_text(lines + "\n".join(broken), encoding="utf-8")
+    broken = (
+        json.dumps(ROWS["plain"][0] | {"tests": 5}),
+        json.dumps({"id": "l", "statement": "Add.", "tests": []}),
+        '{"id": ',
+    )
+    (tmp_path / "mine.jsonl").write_text(own.read_text(encoding="utf-8") + "\n".join(broken), encoding="utf-8")
     out = tmp_path / "problems.jsonl"
     assert __main__.main(["import", str(tmp_path / "mine.jsonl"), "--out", str(out)]) == 0
     told = capsys.readouterr().out
