@@ -99,7 +99,10 @@ def value_of(text: str) -> Any:
 
 
 def module(source: str) -> ast.Module:
-    """`ast.parse` of what somebody else wrote: without warnings of it, such as of ``"\\d"`` in a text."""
+    """`ast.parse` of what somebody else wrote: SyntaxError whatever is wrong, no warnings such as of ``"\\d"`` in a text."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ast.parse(source)
+        try:
+            return ast.parse(source)
+        except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
+            raise SyntaxError(str(error)) from None

@@ -153,10 +153,7 @@ def parse_code(code: str, form: Form) -> ast.Module:
     """Parse code in its form; a scaffold's body is parsed as the body of a function."""
     if form is Form.SCAFFOLD:
         code = "def _body():\n" + "\n".join("    " + line for line in code.splitlines())
-    try:
-        return literals.module(code)
-    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
-        raise SyntaxError(str(error)) from None
+    return literals.module(code)
 
 
 def _unparse(tree: ast.Module, form: Form) -> str:
@@ -412,7 +409,7 @@ def fuelled(program: str) -> str:
     """
     try:
         tree = literals.module(program)
-    except (SyntaxError, ValueError, RecursionError):  # a candidate of another pool may be no Python at all
+    except SyntaxError:  # a candidate of another pool may be no Python at all
         return program
     loops: list[Any] = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:

@@ -291,7 +291,7 @@ def _docstring_calls(statement: str) -> str:
 def _tree(text: str) -> ast.Module | None:
     try:
         return literals.module(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except SyntaxError:
         return None
 
 

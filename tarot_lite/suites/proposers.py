@@ -107,10 +107,15 @@ class InputModel:
     habits: Habits
 
     @staticmethod
+    @lru_cache(maxsize=256)
     def of(problem: Problem) -> InputModel:
         """Learn it from the problem's tests; `FormatError` if there is none, or none that can be taken apart."""
-        texts = tuple(test.input for test in problem.tests if len(test.input) <= _READABLE)
-        return _input_model(texts, problem.statement, problem.reference or "", problem.form)
+        texts = dict.fromkeys(test.input for test in problem.tests if len(test.input) <= _READABLE)
+        function = problem.form is Form.FUNCTION
+        shape = learn(list(texts), function)
+        values = tuple(map(shape.parse, texts))
+        favoured = constants(problem.reference or "", problem.form)
+        return InputModel(shape, values, Habits(values, problem.statement, favoured, empty=function))
 
     def features(self, text: str) -> tuple[str, ...]:
         """What is extreme about an input; nothing if it does not have the format."""
@@ -118,11 +123,3 @@ class InputModel:
             return boundary_features(self.format.parse(text), self.habits)
         except FormatError:
             return ()
-
-
-@lru_cache(maxsize=256)
-def _input_model(texts: tuple[str, ...], statement: str, reference: str, form: Form) -> InputModel:
-    function = form is Form.FUNCTION
-    shape = learn(texts, function)
-    values = tuple(shape.parse(text) for text in dict.fromkeys(texts))
-    return InputModel(shape, values, Habits(values, statement, constants(reference, form), empty=function))

@@ -11,7 +11,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -128,61 +127,53 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 # ----------------------------------------------------------------------------------------------------- importing
 
 
-@dataclass
-class Imported:
-    """What became of the rows of a file."""
-
-    problems: list[Problem] = field(default_factory=list)  # those that a run can use, in the order of the file
-    broken: list[str] = field(default_factory=list)  # rows that are no problem: file, line, field and value
-    left_out: dict[str, list[str]] = field(default_factory=dict)  # why others are not among them, and their ids
-    tests_left_out: Counter[str] = field(default_factory=Counter)  # why given tests are in no suite
-
-    def lines(self) -> Iterable[str]:
-        """What is told to a person: every broken row, and what else was left out by its reason."""
-        whole = sum(len(problem.tiers) == len(Tier) for problem in self.problems)
-        tests = sum(len(problem.tests) for problem in self.problems)
-        total = len(self.problems) + len(self.broken) + sum(map(len, self.left_out.values()))
-        yield f"{len(self.problems)} of {total} problems can be used, with {tests} tests: {whole} have all four tiers"
-        for tier in Tier:
-            if without := sum(tier not in problem.tiers for problem in self.problems):
-                yield f"  {without} have no {tier.value} test: that tier does not count for them"
-        for row in self.broken:
-            yield f"  broken row: {row}"
-        for reason, which in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
-            more = ", …" if len(which) > 3 else ""
-            yield f"  left out: {len(which)} × {reason} ({', '.join(which[:3])}{more})"
-        for reason, count in self.tests_left_out.most_common():
-            yield f"  tests left out: {count} × {reason}"
-
-
 def import_problems(
     source: str, out: Path, sandbox: Sandbox, limit: int | None = None, proposers: Sequence[Proposer] | None = None
-) -> Imported:
-    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`."""
-    found = Imported()
+) -> list[str]:
+    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`.
+
+    Returns what a person is told: how many can be used, every broken row, and what else was left out by its reason.
+    """
     asked: list[Problem] = []
+    broken: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for item in islice(find(source), limit):
         if isinstance(item, ProblemError):
-            found.broken.append(str(item))
+            broken.append(str(item))
         elif not item.statement.strip():
-            found.left_out.setdefault("no statement", []).append(item.problem_id)
+            left_out.setdefault("no statement", []).append(item.problem_id)
         else:
             asked.append(item)
     parts = out.with_name(f"{out.name}.parts")
-    untiered = [problem for problem in asked if len(problem.tiers) < len(Tier)]
-    report = build(untiered, sandbox, proposers, folder=parts)
+    report = build([problem for problem in asked if len(problem.tiers) < len(Tier)], sandbox, proposers, folder=parts)
     reasons = {record["problem_id"]: record["reason"] for record in report.records}
-    for record in report.records:
-        found.tests_left_out.update(each["reason"] for each in record["rejections"] if each["source"] == "given")
     made = {problem.problem_id: problem for problem in report.problems}
+    usable = []
     for problem in (made.get(each.problem_id, each) for each in asked):
         if problem.tiers and (problem.problem_id in made or problem.problem_id not in reasons):
-            found.problems.append(problem)
+            usable.append(problem)
         else:
             reason = reasons[problem.problem_id] or "no test tells a wrong program from the reference"
-            found.left_out.setdefault(reason, []).append(problem.problem_id)
-    if not found.problems:
-        raise ProblemError(f"{source}: no problem can be used.\n" + "\n".join(found.lines()))
-    write_rows(out, map(to_row, found.problems))
+            left_out.setdefault(reason, []).append(problem.problem_id)
+    told = list(_usable(usable, len(usable) + len(broken) + sum(map(len, left_out.values()))))
+    told += [f"  broken row: {row}" for row in broken]
+    for reason, which in sorted(left_out.items(), key=lambda item: -len(item[1])):
+        more = ", …" if len(which) > 3 else ""
+        told.append(f"  left out: {len(which)} × {reason} ({', '.join(which[:3])}{more})")
+    rejections = [each for record in report.records for each in record["rejections"] if each["source"] == "given"]
+    for reason, count in Counter(each["reason"] for each in rejections).most_common():
+        told.append(f"  tests left out: {count} × {reason}")
+    if not usable:
+        raise ProblemError(f"{source}: no problem can be used.\n" + "\n".join(told))
+    write_rows(out, map(to_row, usable))
     shutil.rmtree(parts, ignore_errors=True)
-    return found
+    return told
+
+
+def _usable(problems: Sequence[Problem], total: int) -> Iterator[str]:
+    whole = sum(len(problem.tiers) == len(Tier) for problem in problems)
+    tests = sum(len(problem.tests) for problem in problems)
+    yield f"{len(problems)} of {total} problems can be used, with {tests} tests: {whole} have all four tiers"
+    for tier in Tier:
+        if without := sum(tier not in problem.tiers for problem in problems):
+            yield f"  {without} have no {tier.value} test: that tier does not count for them"
