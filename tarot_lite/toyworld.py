@@ -165,24 +165,10 @@ def specs(split: str) -> list[Spec]:
 
 
 def problems(split: str, count: int, seed: int = 0, tests_per_tier: int = 2) -> list[Problem]:
-    """Draw problems of a split with proven, nested tiers.
+    """Draw problems of a split, one of `SPLITS`, with so many proven tests in each of the four nested tiers.
 
-    Parameters
-    ----------
-    split
-        One of `SPLITS`.
-    count
-        How many, at least 1.
-    seed
-        Selects the specifications within the split, and the inputs.
-    tests_per_tier
-        Tests in each of the four tiers, at least 1.  A test is some lists, one a line; every single test already
-        tells right from wrong as its tier promises.
-
-    Raises
-    ------
-    ValueError
-        If the split is unknown, a number is below 1, or the split has fewer problems.
+    `seed` selects the specifications within the split, and the inputs.  A test is some lists, one a line; every single test
+    already tells right from wrong as its tier promises.  ValueError if the split has fewer problems.
 
     Examples
     --------
@@ -226,16 +212,11 @@ def parts_of(problem: Problem) -> Spec:
 def wrong_programs(problem: Problem) -> dict[str, list[str]]:
     """Bodies that get exactly one part wrong, by part: what a calibration should find in which tier.
 
-    Returns
-    -------
-    dict
-        ``basics`` (fail every tier), ``filter`` (pass basic alone), ``cap`` (pass basic and intermediate),
-        ``default`` (fail edge alone).
+    ``basics`` fail every tier, ``filter`` passes basic alone, ``cap`` basic and intermediate, ``default`` fails edge alone.
 
     Examples
     --------
-    >>> wrong = wrong_programs(problems("train", 1, seed=7)[0])
-    >>> wrong["filter"]
+    >>> wrong_programs(problems("train", 1, seed=7)[0])["filter"]
     ['ys = [x * 2 for x in xs if x % 4 == 0]; return min(24, ys[0]) if ys else 1']
     """
     spec = parts_of(problem)

@@ -17,7 +17,6 @@ from tarot_lite import suites, toyworld
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
 from tarot_lite.suites import Candidate, Given, Mutation, sources
-from tarot_lite.suites.forms import from_any_row
 from tarot_lite.suites.sources import write_rows
 
 TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
@@ -103,15 +102,17 @@ def test_broken_rows_are_reported_and_do_not_end_the_build(tmp_path: Path, sandb
         assert not said or (said in record["reason"] and str(path) in record["reason"])
 
 
+TOY = toyworld.problems("train", 6, seed=3)
+
+
 def test_checked_toy_tiers_come_back_as_they_were(sandbox: Sandbox) -> None:
-    problems = toyworld.problems("train", 6, seed=3)
-    report = build(list(problems), sandbox, tiers="check")
-    assert report.problems == problems
+    report = build(list(TOY), sandbox, tiers="check")
+    assert report.problems == TOY
     assert report.summary()["concordant"] > 0.8, "tiers nested by construction must also measure as such"
 
 
 def test_assigned_tiers_rise_strictly_and_reject_no_less_than_the_given(sandbox: Sandbox) -> None:
-    report = build(list(toyworld.problems("train", 6, seed=3)), sandbox)
+    report = build(list(TOY), sandbox)
     numbers = report.summary()
     assert numbers["ordered"] == numbers["order_known"] == 6
     assert numbers["kept_score"] >= numbers["given_score"]
@@ -149,16 +150,9 @@ def test_a_slow_reference_keeps_its_given_tests_unmeasured(sandbox: Sandbox) -> 
 
 
 def test_function_problems_get_suites(sandbox: Sandbox) -> None:
-    problem = from_any_row(
-        {
-            "task_id": "f",
-            "prompt": "def top(xs, k):\n    '''The k largest.\n    >>> top([1, 5, 3], 2)\n    [5, 3]\n    '''\n",
-            "canonical_solution": "    return sorted(xs, reverse=True)[:k]",
-            "entry_point": "top",
-            "test": "def check(candidate):\n    assert candidate([4, 4, 1], 1) == [4]\n    assert candidate([], 0) == []\n",
-        }
-    )
-    assert problem.form is Form.FUNCTION
+    code = "def top(xs, k):\n    return sorted(xs, reverse=True)[:k]"
+    tests = (TestCase("[[1, 5, 3], 2]", "[5, 3]"), TestCase("[[4, 4, 1], 1]", "[4]"), TestCase("[[], 0]", "[]"))
+    problem = Problem("f", "The k largest.", tests, code, Form.FUNCTION, entry_point="top")
     report = build([problem], sandbox)
     (record,) = report.records
     assert record["status"] == "built"

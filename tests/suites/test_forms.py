@@ -25,121 +25,56 @@ SOLUTION = (
     "class Solution:\n    def top(self, xs: List[int], k: int = 1) -> List[int]:\n        return nlargest(k, xs)\n"
 )
 ADD = "import sys\nprint(sum(map(int, sys.stdin.read().split())))"
-CASES = {"inputs": ["1 2\n", ["3", "4"]], "outputs": ["3\n", ["7"]]}
+STARTER = SOLUTION.partition("return")[0]
+CHECK = "def check(candidate):\n    "
 ROWS: dict[str, tuple[dict[str, Any], str | None, list[tuple[str, str]]]] = {  # row, entry point, tests
     "PrimeIntellect": (
-        {
-            "problem_id": "p",
-            "prompt": "Add.",
-            "gold_standard_solution": f"```python\n{ADD}\n```",
-            "verification_info": json.dumps({"test_cases": [{"type": "stdin_stdout", "input": "1 2", "output": "3"}]}),
-        },
-        None,
-        [("1 2", "3")],
-    ),
+        {"problem_id": "p", "prompt": "Add.", "gold_standard_solution": f"```python\n{ADD}\n```", "verification_info": json.dumps(
+            {"test_cases": [{"type": "stdin_stdout", "input": "1 2", "output": "3"}]})},
+        None, [("1 2", "3")]),
     "PrimeIntellect by call": (
-        {
-            "problem_id": "p",
-            "prompt": "Add.",
-            "gold_standard_solution": "```python\ndef add(a, b):\n    return a + b\n```",
-            "verification_info": {
-                "test_cases": [{"type": "function_call", "fn_name": "add", "input": [1, 2], "output": 3}]
-            },
-        },
-        "add",
-        [("[1, 2]", "3")],
-    ),
+        {"problem_id": "p", "prompt": "Add.", "gold_standard_solution": "```python\ndef add(a, b):\n    return a + b\n```",
+         "verification_info": {"test_cases": [{"type": "function_call", "fn_name": "add", "input": [1, 2], "output": 3}]}},
+        "add", [("[1, 2]", "3")]),
     "APPS": (
-        {
-            "problem_id": 7,
-            "question": "Add.",
-            "solutions": json.dumps(["print 1", ADD]),
-            "input_output": json.dumps(CASES),
-        },
-        None,
-        [("1 2\n", "3\n"), ("3\n4", "7")],
-    ),
+        {"problem_id": 7, "question": "Add.", "solutions": json.dumps(["print 1", ADD]), "input_output": json.dumps(
+            {"inputs": ["1 2\n", ["3", "4"]], "outputs": ["3\n", ["7"]]})},
+        None, [("1 2\n", "3\n"), ("3\n4", "7")]),
     "TACO by call": (
-        {
-            "question": "The k largest.",
-            "solutions": [SOLUTION],
-            "starter_code": SOLUTION.partition("return")[0],
-            "input_output": json.dumps({"fn_name": "top", "inputs": [[[3, 1], 1]], "outputs": [[[3]]]}),
-        },
-        "Solution().top",
-        [("[[3, 1], 1]", "[3]")],
-    ),
+        {"question": "The k largest.", "solutions": [SOLUTION], "starter_code": STARTER, "input_output": json.dumps(
+            {"fn_name": "top", "inputs": [[[3, 1], 1]], "outputs": [[[3]]]})},
+        "Solution().top", [("[[3, 1], 1]", "[3]")]),
     "CodeContests": (
-        {
-            "name": "add",
-            "description": "Add.",
-            "public_tests": {"input": ["1 2\n"], "output": ["3\n"]},
-            "private_tests": {"input": ["1 2\n", "5 5\n"], "output": ["3\n", "10\n"]},
-            "solutions": {"language": [2, 1, 3], "solution": ["int main(){}", "print 3", ADD]},
-        },
-        None,
-        [("1 2\n", "3\n"), ("5 5\n", "10\n")],
-    ),
+        {"name": "add", "description": "Add.", "public_tests": {"input": ["1 2\n"], "output": ["3\n"]},
+         "private_tests": {"input": ["1 2\n", "5 5\n"], "output": ["3\n", "10\n"]},
+         "solutions": {"language": [2, 1, 3], "solution": ["int main(){}", "print 3", ADD]}},
+        None, [("1 2\n", "3\n"), ("5 5\n", "10\n")]),
     "LeetCodeDataset": (
-        {
-            "task_id": "top",
-            "problem_description": "The k largest.",
-            "starter_code": SOLUTION.partition("return")[0],
-            "prompt": "from heapq import *",
-            "completion": SOLUTION,
-            "entry_point": "Solution().top",
-            "test": "def check(candidate):\n"
-            "    assert candidate(k = 1, xs = [3, 1]) == [3]\n    assert candidate(xs = [2]) == [2]\n",
-        },
-        "Solution().top",
-        [("[[3, 1], 1]", "[3]"), ("[[2]]", "[2]")],
-    ),
+        {"task_id": "top", "problem_description": "The k largest.", "starter_code": STARTER, "prompt": "from heapq import *",
+         "completion": SOLUTION, "entry_point": "Solution().top",
+         "test": CHECK + "assert candidate(k = 1, xs = [3, 1]) == [3]\n    assert candidate(xs = [2]) == [2]\n"},
+        "Solution().top", [("[[3, 1], 1]", "[3]"), ("[[2]]", "[2]")]),
     "KodCode": (
-        {
-            "question_id": "k",
-            "question": "Add.",
-            "solution": "def add(a, b):\n    return a + b",
-            "test": "from solution import add\n\n"
-            "def test_it():\n    assert add(1, b=2) == 3\n    x = 1\n    assert add(x, 1) == 2\n",
-            "test_info": [{"function_name": "add", "function_declaration": "def add(a, b):"}],
-        },
-        "add",
-        [("[1, 2]", "3")],
-    ),
+        {"question_id": "k", "question": "Add.", "solution": "def add(a, b):\n    return a + b", "test": (
+            "from solution import add\n\ndef test_it():\n    assert add(1, b=2) == 3\n    x = 1\n    assert add(x, 1) == 2\n"),
+         "test_info": [{"function_name": "add", "function_declaration": "def add(a, b):"}]},
+        "add", [("[1, 2]", "3")]),
     "HumanEval": (
-        {
-            "task_id": "X/1",
-            "prompt": "def f(x):\n    '''\n    >>> f(4)\n    5\n    '''\n",
-            "canonical_solution": "    return x + 1\n",
-            "entry_point": "f",
-            "test": "def check(candidate):\n    assert candidate(1) == 2\n",
-            "base_input": [[1], [2]],
-        },
-        "f",
-        [("[1]", "2"), ("[2]", ""), ("[4]", "")],
-    ),
+        {"task_id": "X/1", "prompt": "def f(x):\n    '''\n    >>> f(4)\n    5\n    '''\n", "entry_point": "f",
+         "canonical_solution": "    return x + 1\n", "test": CHECK + "assert candidate(1) == 2\n", "base_input": [[1], [2]]},
+        "f", [("[1]", "2"), ("[2]", ""), ("[4]", "")]),
     "MBPP": (
-        {
-            "task_id": 2,
-            "text": "Largest.",
-            "code": "def helper(x):\n    return x\ndef largest(xs):\n    return max(helper(xs))",
-            "test_list": ["assert largest([1, 3]) == 3", "assert set(largest([9])) == 9"],
-        },
-        "largest",
-        [("[[1, 3]]", "3"), ("[[9]]", "")],
-    ),
-    "plain": ({"statement": "Add.", "solution": ADD, "tests": [{"input": "1 2", "output": "3"}]}, None, [("1 2", "3")]),
+        {"task_id": 2, "text": "Largest.", "test_list": ["assert largest([1, 3]) == 3", "assert set(largest([9])) == 9"],
+         "code": "def helper(x):\n    return x\ndef largest(xs):\n    return max(helper(xs))"},
+        "largest", [("[[1, 3]]", "3"), ("[[9]]", "")]),
+    "plain": (
+        {"statement": "Add.", "solution": ADD, "tests": [{"input": "1 2", "output": "3"}]},
+        None, [("1 2", "3")]),
     "plain by call": (
-        {
-            "statement": "Add one.",
-            "solution": "def f(x):\n    return x + 1",
-            "entry_point": "f",
-            "tests": [{"input": [1], "output": 2, "tier": "high"}, {"input": "[5]", "output": "6"}],
-        },
-        "f",
-        [("[1]", "2"), ("[5]", "6")],
-    ),
-}
+        {"statement": "Add one.", "solution": "def f(x):\n    return x + 1", "entry_point": "f",
+         "tests": [{"input": [1], "output": 2, "tier": "high"}, {"input": "[5]", "output": "6"}]},
+        "f", [("[1]", "2"), ("[5]", "6")]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ROWS)
