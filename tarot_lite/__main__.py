@@ -169,7 +169,7 @@ def _ablations(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> None:
     from tarot_lite.sandbox import Sandbox
-    from tarot_lite.suites import Given, Mutation, importing, splits
+    from tarot_lite.suites import Given, Mutation, sources, splits
     from tarot_lite.suites.language_model import LanguageModel
 
     proposers: list[Any] | None = None
@@ -177,8 +177,8 @@ def _import(options: argparse.Namespace) -> None:
         answers = options.out.with_name(f"{options.out.name}.answers")
         proposers = [Given(), Mutation(), LanguageModel(options.model, base_url=options.base_url, cache=answers)]
     with Sandbox() as sandbox:
-        found = importing.import_problems(options.source, options.out, sandbox, options.limit, proposers)
-    for line in found.lines():
+        told = sources.import_problems(options.source, options.out, sandbox, options.limit, proposers)
+    for line in told:
         _say(line)
     sizes = splits.sized(len(splits.usable(str(options.out))[0]))
     sizes += " -p max_completion_tokens 160"  # the profile's own suffice for one line

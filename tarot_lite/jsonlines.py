@@ -29,13 +29,7 @@ class JsonLinesError(ValueError):
 
 
 def write(row: Any, default: Callable[[Any], Any] | None = None) -> str:
-    r"""One row as a line, with its line feed; `default` turns what JSON does not know into what it does.
-
-    Examples
-    --------
-    >>> write({"a": "é\u2028"})
-    '{"a": "é\\u2028"}\n'
-    """
+    """One row as a line, with its line feed; `default` turns what JSON does not know into what it does."""
     text = json.dumps(row, ensure_ascii=False, default=default)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
@@ -65,13 +59,7 @@ def raw_lines(path: Path, error: type[Exception] = JsonLinesError) -> Iterator[t
 
 
 def read(path: str | Path, error: type[Exception] = JsonLinesError) -> Iterator[tuple[str, Any]]:
-    """Rows of a file that somebody gave, each with its place; blank lines are skipped.
-
-    Parameters
-    ----------
-    error
-        What to raise, with place and reason, if the file or a line of it cannot be read.
-    """
+    """Rows of a file that somebody gave, each with its place; `error` is raised if the file or a line cannot be read."""
     for place, line in raw_lines(Path(path), error):
         yield place, parse(line, place, error)
 

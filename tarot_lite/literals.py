@@ -1,9 +1,5 @@
 """Values as Python literals: what a function returned leaves the sandbox as the literal that equals it, and is judged outside.
 
-Trees are made by one thread at a time, since suites are built by two: CPython before 3.11.8 and 3.12.2 counts the depth of all
-trees that are being made in one place, and fails with SystemError ("AST constructor recursion depth mismatch", gh-106905) where
-the garbage collector lets another thread go on in between.
-
 The first two functions also run inside, beside the program under test: they import nothing and know no expected value.
 A program that bends them tells no more than it could by returning another value.
 """
@@ -12,10 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import threading
 import warnings
 from functools import lru_cache
-from types import CodeType
 from typing import Any
 
 
@@ -88,84 +82,27 @@ def written(value):  # type: ignore[no-untyped-def]
 
 
 def source(*functions: Any) -> str:
-    """The functions' source without docstrings, for programs that run in the sandbox.
-
-    Examples
-    --------
-    >>> source(written).splitlines()[:3]
-    ['def written(value):', '    try:', '        return plain(value)']
-    """
-    trees = [ast.parse(inspect.getsource(function)).body[0] for function in functions]
-    return "\n".join(ast.unparse(ast.Module([_without_docstring(tree)], [])) for tree in trees)
+    """The functions' source without docstrings, for programs that run in the sandbox."""
+    trees: list[Any] = [ast.parse(inspect.getsource(function)).body[0] for function in functions]
+    for tree in trees:
+        del tree.body[0]
+    return "\n".join(map(ast.unparse, trees))
 
 
 @lru_cache(maxsize=1 << 16)
 def value_of(text: str) -> Any:
-    """Read a literal.  The object is shared between calls: do not change it.
-
-    Examples
-    --------
-    >>> value_of("{'a': [1, 2]}")
-    {'a': [1, 2]}
-    """
+    """Read a literal.  The object is shared between calls: do not change it."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(f"not a literal: {text[:60]!r} ({error})") from None
 
 
-def _without_docstring(tree: Any) -> Any:
-    tree.body = tree.body[1:]
-    return tree
-
-
-_PARSING = threading.Lock()
-
-
 def module(source: str) -> ast.Module:
-    """`ast.parse`, safe in threads.
-
-    Raises
-    ------
-    SyntaxError, ValueError, RecursionError, MemoryError
-        As `ast.parse`.
-
-    Examples
-    --------
-    >>> [type(statement).__name__ for statement in module("x = 1; f(x)").body]
-    ['Assign', 'Expr']
-    """
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what somebody else wrote, such as "\\d" in a text
-        return ast.parse(source)
-
-
-def expression(source: str) -> ast.expr:
-    """The same for an expression.
-
-    >>> type(expression("1 + x")).__name__
-    'BinOp'
-    """
-    with _PARSING:
-        return ast.parse(source, mode="eval").body
-
-
-def code(source: str) -> CodeType:
-    """`compile`, safe in threads.
-
-    >>> code("x = 1").co_names
-    ('x',)
-    """
-    with _PARSING, warnings.catch_warnings():
+    """`ast.parse` of what somebody else wrote: SyntaxError whatever is wrong, no warnings such as of ``"\\d"`` in a text."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compile(source, "<reference>", "exec")
-
-
-def literal(source: str | ast.expr) -> Any:
-    """`ast.literal_eval`, safe in threads.
-
-    >>> literal("[1, 2]")
-    [1, 2]
-    """
-    with _PARSING:
-        return ast.literal_eval(source)
+        try:
+            return ast.parse(source)
+        except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
+            raise SyntaxError(str(error)) from None

@@ -26,11 +26,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import product
+from functools import cache, partial
+from itertools import islice, product
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
+
+T = TypeVar("T")
 
 SPLITS: Mapping[str, float] = MappingProxyType(
     {"warmup": 0.4, "train": 0.25, "probe": 0.1, "tuning": 0.1, "heldout": 0.15}
@@ -78,48 +81,33 @@ _SIZE = len(_FILTERS) * len(_MAPS) * len(_AGGREGATES) * len(_CAPS) * len(_DEFAUL
 class Spec:
     """What one problem asks for, part by part, as Python text.
 
-    Parameters
-    ----------
-    keep
-        Condition on ``x``, such as ``"x > 3"``.
-    each
-        What becomes of an item that is kept, such as ``"x * 2"``.
-    aggregate
-        Expression in ``ys``, the mapped items.
-    cap
-        The result is at most this.
-    default
-        The answer when no item is kept.
-
     Examples
     --------
     >>> spec = Spec("x > 3", "x * 2", "sum(ys)", 12, -1)
     >>> print(spec.body)
     ys = [x * 2 for x in xs if x > 3]; return min(12, sum(ys)) if ys else -1
+    >>> print(spec.statement)
+    # items above 3, doubled, add them up, at most 12, -1 if none
     >>> spec.answer([3, 4, 1]), spec.answer([5, 4]), spec.answer([3])
     (8, 12, -1)
     """
 
-    keep: str
-    each: str
-    aggregate: str
-    cap: int
-    default: int
+    filter: str  # condition on x
+    each: str  # what becomes of an item that is kept
+    aggregate: str  # expression in ys, the mapped items
+    cap: int  # the result is at most this
+    default: int  # the answer when no item is kept
 
     @property
     def body(self) -> str:
         """The function body that does it."""
-        each = f"{self.each} for x in xs if {self.keep}"
+        each = f"{self.each} for x in xs if {self.filter}"
         return f"ys = [{each}]; return min({self.cap}, {self.aggregate}) if ys else {self.default}"
 
     @property
     def statement(self) -> str:
-        """The line that asks for it, a Python comment.
-
-        >>> Spec("x % 2 == 0", "x", "ys[0]", 10, 0).statement
-        '# even items, take the first, at most 10, 0 if none'
-        """
-        _, operator, *rest = self.keep.split()
+        """The line that asks for it, a Python comment."""
+        _, operator, *rest = self.filter.split()
         if operator == "%":
             items = {2: "even items", 3: "multiples of 3"}[int(rest[0])]
         else:
@@ -130,11 +118,11 @@ class Spec:
     @property
     def phrases(self) -> set[str]:
         """What a reader of worked examples can learn from this one."""
-        return {self.keep.split()[1], self.each, self.aggregate, f"else {self.default}"}
+        return {self.filter.split()[1], self.each, self.aggregate, f"else {self.default}"}
 
     def value(self, xs: Iterable[int]) -> int | None:
         """The aggregate before the cap; None when nothing is kept."""
-        keep, each = _function(self.keep, "x"), _function(self.each, "x")
+        keep, each = _function(self.filter, "x"), _function(self.each, "x")
         ys = [each(x) for x in xs if keep(x)]
         return _function(self.aggregate, "ys")(ys) if ys else None
 
@@ -143,33 +131,26 @@ class Spec:
         value = self.value(xs)
         return self.default if value is None else min(self.cap, value)
 
-    def wrong_filters(self) -> list[Spec]:
-        """Copies whose filter is off by one boundary (or by a doubled modulus)."""
-        return [replace(self, keep=keep) for keep in _wrong_filters(self.keep)]
+    def slips(self, part: str) -> Sequence[Any]:
+        """Plausible wrong codes of filter, cap or default, and every other map or aggregate."""
+        if part == "filter":
+            return _wrong_filters(self.filter)
+        if part == "cap":
+            return self.cap - 1, self.cap + 1
+        choices: Iterable[Any] = {"each": _MAPS.values(), "aggregate": _AGGREGATES.values(), "default": _DEFAULTS}[part]
+        return [code for code in choices if code != getattr(self, part)]
 
-    def wrong_caps(self) -> list[Spec]:
-        """Copies whose cap is off by one."""
-        return [replace(self, cap=self.cap + step) for step in (-1, 1)]
-
-    def wrong_defaults(self) -> list[Spec]:
-        """Copies that answer another default when nothing is left."""
-        return [replace(self, default=default) for default in _DEFAULTS if default != self.default]
-
-    def wrong_basics(self) -> list[Spec]:
-        """Copies with another map or another aggregate; they fail every tier."""
-        return [replace(self, each=each) for each in _MAPS.values() if each != self.each] + [
-            replace(self, aggregate=aggregate) for aggregate in _AGGREGATES.values() if aggregate != self.aggregate
-        ]
+    def having(self, **codes: Any) -> Spec:
+        """A copy with other code in some parts."""
+        return replace(self, **codes)
 
     def variants(self) -> Iterator[tuple[Spec, frozenset[str]]]:
         """Every combination of right and plausible wrong filter, cap and default, with the names of the wrong parts."""
-        keeps = [self.keep, *_wrong_filters(self.keep)]
-        caps = [self.cap, self.cap - 1, self.cap + 1]
-        defaults = [self.default, *(default for default in _DEFAULTS if default != self.default)]
-        for keep, cap, default in product(keeps, caps, defaults):
-            pairs = {"filter": (keep, self.keep), "cap": (cap, self.cap), "default": (default, self.default)}
-            wrong = frozenset(part for part, (a, b) in pairs.items() if a != b)
-            yield replace(self, keep=keep, cap=cap, default=default), wrong
+        return combinations(self, RIGHT)
+
+    def wrong_basics(self) -> list[Spec]:
+        """Copies with another map or another aggregate; they fail every tier."""
+        return [self.having(**{part: code}) for part in ("each", "aggregate") for code in self.slips(part)]
 
 
 def specs(split: str) -> list[Spec]:
@@ -180,30 +161,14 @@ def specs(split: str) -> list[Spec]:
     >>> len(set(specs("train")) & set(specs("heldout")))
     0
     """
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")
     return [_spec(index) for index in _indices(split)]
 
 
 def problems(split: str, count: int, seed: int = 0, tests_per_tier: int = 2) -> list[Problem]:
-    """Draw problems of a split with proven, nested tiers.
+    """Draw problems of a split, one of `SPLITS`, with so many proven tests in each of the four nested tiers.
 
-    Parameters
-    ----------
-    split
-        One of `SPLITS`.
-    count
-        How many, at least 1.
-    seed
-        Selects the specifications within the split, and the inputs.
-    tests_per_tier
-        Tests in each of the four tiers, at least 1.  A test is some lists, one a line; every single test already
-        tells right from wrong as its tier promises.
-
-    Raises
-    ------
-    ValueError
-        If the split is unknown, a number is below 1, or the split has fewer problems.
+    `seed` selects the specifications within the split, and the inputs.  A test is some lists, one a line; every single test
+    already tells right from wrong as its tier promises.  ValueError if the split has fewer problems.
 
     Examples
     --------
@@ -213,22 +178,7 @@ def problems(split: str, count: int, seed: int = 0, tests_per_tier: int = 2) -> 
     >>> [len([test for test in problem.tests if test.tier is tier]) for tier in Tier]
     [2, 2, 2, 2]
     """
-    for name, number in (("count", count), ("tests_per_tier", tests_per_tier)):
-        if number < 1:
-            raise ValueError(f"toyworld.problems: {name} is {number}; give a whole number of at least 1")
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")
-    order = list(_indices(split))
-    random.Random(f"{split} {seed}").shuffle(order)
-    found: list[Problem] = []
-    for index in order:
-        if len(found) == count:
-            break
-        if problem := _problem(index, seed, tests_per_tier):
-            found.append(problem)
-    if len(found) < count:
-        raise ValueError(f"toyworld.problems: split {split!r} has {len(found)} problems, {count} were asked; ask fewer")
-    return found
+    return drawn(split, _indices(split), _problem, count, seed, tests_per_tier)
 
 
 def prompt(problem: Problem) -> str:
@@ -236,9 +186,7 @@ def prompt(problem: Problem) -> str:
     return problem.statement + "\n"
 
 
-def corpus(
-    count: int, seed: int = 0, problem_count: int = 1200, right: Mapping[str, float] = RIGHT
-) -> list[tuple[str, str]]:
+def corpus(count: int, seed: int = 0, problem_count: int = 1200) -> list[tuple[str, str]]:
     """Noisy solutions for a warm-up: pairs of prompt and body, each body drawn anew.
 
     Examples
@@ -248,21 +196,7 @@ def corpus(
     # items at most 5, doubled, largest plus smallest, at most 26, -1 if none
     ys = [x * 2 for x in xs if x <= 5]; return min(25, max(ys) + min(ys)) if ys else 0
     """
-    if unknown := set(right) ^ set(RIGHT):
-        raise ValueError(f"corpus: right must name exactly {', '.join(RIGHT)}; {', '.join(sorted(unknown))} is not so")
-    rng = random.Random(f"corpus {seed}")
-    pool = _indices("warmup")[:problem_count]
-    pairs = []
-    for _ in range(count):
-        spec = solution = _spec(rng.choice(pool))
-        if rng.random() >= right["filter"]:
-            solution = replace(solution, keep=rng.choice(_wrong_filters(spec.keep)))
-        if rng.random() >= right["cap"]:
-            solution = replace(solution, cap=spec.cap + rng.choice((-1, 1)))
-        if rng.random() >= right["default"]:
-            solution = replace(solution, default=rng.choice([d for d in _DEFAULTS if d != spec.default]))
-        pairs.append((spec.statement + "\n", solution.body))
-    return pairs
+    return noisy(specs("warmup")[:problem_count], RIGHT, count, seed)
 
 
 def parts_of(problem: Problem) -> Spec:
@@ -278,38 +212,25 @@ def parts_of(problem: Problem) -> Spec:
 def wrong_programs(problem: Problem) -> dict[str, list[str]]:
     """Bodies that get exactly one part wrong, by part: what a calibration should find in which tier.
 
-    Returns
-    -------
-    dict
-        ``basics`` (fail every tier), ``filter`` (pass basic alone), ``cap`` (pass basic and intermediate),
-        ``default`` (fail edge alone).
+    ``basics`` fail every tier, ``filter`` passes basic alone, ``cap`` basic and intermediate, ``default`` fails edge alone.
 
     Examples
     --------
-    >>> wrong = wrong_programs(problems("train", 1, seed=7)[0])
-    >>> wrong["filter"]
+    >>> wrong_programs(problems("train", 1, seed=7)[0])["filter"]
     ['ys = [x * 2 for x in xs if x % 4 == 0]; return min(24, ys[0]) if ys else 1']
     """
     spec = parts_of(problem)
-    groups = {
-        "basics": spec.wrong_basics(),
-        "filter": spec.wrong_filters(),
-        "cap": spec.wrong_caps(),
-        "default": spec.wrong_defaults(),
-    }
-    return {part: [wrong.body for wrong in group] for part, group in groups.items()}
+    slips = {part: [spec.having(**{part: code}) for code in spec.slips(part)] for part in RIGHT}
+    return {part: [wrong.body for wrong in group] for part, group in {"basics": spec.wrong_basics(), **slips}.items()}
 
 
 @cache
 def _indices(split: str) -> tuple[int, ...]:
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")
     order = list(range(_SIZE))
     random.Random("toyworld").shuffle(order)
-    start = 0.0
-    for name, share in SPLITS.items():
-        if name == split:
-            return tuple(order[round(start * _SIZE) : round((start + share) * _SIZE)])
-        start += share
-    raise AssertionError(split)
+    return dealt(order)[split]
 
 
 def _spec(index: int) -> Spec:
@@ -323,6 +244,7 @@ def _spec(index: int) -> Spec:
 
 
 def _wrong_filters(keep: str) -> list[str]:
+    """Off by one boundary, or a doubled modulus."""
     _, operator, number, *_ = keep.split()
     k = int(number)
     return {
@@ -345,6 +267,58 @@ def _key(words: Mapping[str, str], code: str) -> str:
     return next(word for word, text in words.items() if text == code)
 
 
+# --- what every miniature world does alike ----------------------------------------------------------------------------
+
+
+def combinations(spec: Any, parts: Iterable[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    """Every combination of right and wrong codes of some parts, with the names of the wrong parts; all right comes first."""
+    choices = ([{}, *({part: code} for code in spec.slips(part))] for part in parts)
+    for chosen in product(*choices):
+        wrong = {part: code for one in chosen for part, code in one.items()}
+        yield spec.having(**wrong), frozenset(wrong)
+
+
+def dealt(order: Sequence[T]) -> dict[str, tuple[T, ...]]:
+    """Specifications by split, as many as `SPLITS` says."""
+    found, start = {}, 0.0
+    for split, share in SPLITS.items():
+        found[split] = tuple(order[round(start * len(order)) : round((start + share) * len(order))])
+        start += share
+    return found
+
+
+def drawn(
+    split: str,
+    specs: Iterable[T],
+    make: Callable[[T, int, int], Problem | None],
+    count: int,
+    seed: int,
+    tests_per_tier: int,
+) -> list[Problem]:
+    """Problems of some specifications in an order by seed; those that admit no proven tests are passed over."""
+    for name, number in (("count", count), ("tests_per_tier", tests_per_tier)):
+        if number < 1:
+            raise ValueError(f"problems of a world: {name} is {number}; give a whole number of at least 1")
+    order = list(specs)
+    random.Random(f"{split} {seed}").shuffle(order)
+    made = (make(spec, seed, tests_per_tier) for spec in order)
+    found = list(islice((problem for problem in made if problem), count))
+    if len(found) < count:
+        raise ValueError(f"split {split!r} of the world has {len(found)} problems, {count} were asked; ask fewer")
+    return found
+
+
+def noisy(specs: Sequence[Any], right: Mapping[str, float], count: int, seed: int) -> list[tuple[str, str]]:
+    """Prompts and bodies in which each part is right as often as told, else wrong in a plausible way."""
+    rng = random.Random(f"corpus {seed}")
+    pairs = []
+    for _ in range(count):
+        spec = rng.choice(specs)
+        slips = {part: rng.choice(spec.slips(part)) for part, share in right.items() if rng.random() >= share}
+        pairs.append((spec.statement + "\n", spec.having(**slips).body))
+    return pairs
+
+
 # --- making tests ---------------------------------------------------------------------------------------------------
 
 _TRIES = 150  # a specification that needs more draws for one list is left out of the world
@@ -361,8 +335,9 @@ _REASONS = {
 def _problem(index: int, seed: int, tests_per_tier: int) -> Problem | None:
     """A problem, or None if this specification admits no test that its tier promises (say, a cap out of reach)."""
     spec, rng, tests = _spec(index), random.Random(f"{index} {seed}"), []
-    if not _has_room(spec):
-        return None
+    values = [value for value in {spec.value([x] * 3) for x in _WIDE} if value is not None]
+    if not any(value > spec.cap for value in values) or sum(value < spec.cap for value in values) < 3:
+        return None  # a quick look that spares vain searches: results lie on both sides of the cap
     for tier in Tier:
         for _ in range(tests_per_tier):
             lists = _lists(spec, tier, rng)
@@ -382,17 +357,11 @@ def _problem(index: int, seed: int, tests_per_tier: int) -> Problem | None:
     )
 
 
-def _has_room(spec: Spec) -> bool:
-    """Whether results lie on both sides of the cap; a quick look that spares vain searches."""
-    values = {spec.value([x] * 3) for x in _WIDE} - {None}
-    return any(v > spec.cap for v in values if v is not None) and sum(v < spec.cap for v in values if v is not None) > 2
-
-
 def _lists(spec: Spec, tier: Tier, rng: random.Random) -> list[list[int]] | None:
     """Lists of one test.  Each condition below is a row of the table at the top of this module."""
-    near = _boundary(spec.keep)
     if tier is Tier.BASIC:
         return _basic_lists(spec, rng)
+    near = _boundary(spec.filter)
     lists = _telling_filters(spec, rng, near, 7 if tier is Tier.COMPLEX else 4, below_cap=tier is Tier.INTERMEDIATE)
     if lists is None or tier is Tier.INTERMEDIATE:
         return lists
@@ -411,58 +380,52 @@ def _lists(spec: Spec, tier: Tier, rng: random.Random) -> list[list[int]] | None
 
 def _basic_lists(spec: Spec, rng: random.Random) -> list[list[int]] | None:
     """Lists on which the filters agree and the cap is out of play, and which tell every map and aggregate apart."""
-    filters = [_function(keep, "x") for keep in (spec.keep, *_wrong_filters(spec.keep))]
+    filters = [_function(keep, "x") for keep in (spec.filter, *spec.slips("filter"))]
 
-    def plain(xs: list[int]) -> bool:
+    def plain(xs: list[int], left: object) -> bool:
         kept = [[x for x in xs if keep(x)] for keep in filters]
         return all(ys == kept[0] for ys in kept) and len(kept[0]) > 1 and (spec.value(xs) or 0) < spec.cap
 
-    lists: list[list[int]] = []
-    wrong = spec.wrong_basics()
-    for _ in range(_LISTS):
-        new = _search(rng, (), 4, plain)
-        if new is None:
-            return None
-        answer = spec.answer(new)
-        same = [other for other in wrong if other.answer(new) == answer]
-        useful = len(lists) < 2 or len(same) < len(wrong)
-        if useful and answer not in [spec.answer(xs) for xs in lists]:
-            lists.append(new)
-            wrong = same
-        if len(lists) > 1 and not wrong:
-            return lists
-    return None
+    return _telling(spec, rng, (), 4, plain, [[wrong] for wrong in spec.wrong_basics()])
 
 
 def _telling_filters(
-    spec: Spec, rng: random.Random, near: tuple[int, ...], size: int, below_cap: bool
+    spec: Spec, rng: random.Random, near: Sequence[int], size: int, below_cap: bool
 ) -> list[list[int]] | None:
-    """Two or more lists that wrong basics and every plausible wrong filter, with any cap and default, get wrong."""
-    unseen: dict[str, list[Spec]] = {keep: [] for keep in _wrong_filters(spec.keep)}
-    for variant, _ in spec.variants():
-        if variant.keep != spec.keep:
-            unseen[variant.keep].append(variant)
+    """Lists that wrong basics and every plausible wrong filter, with any cap and default, get wrong."""
+    variants = [variant for variant, _ in spec.variants()]
+    wrong = [[one for one in variants if one.filter == keep] for keep in spec.slips("filter")]
 
-    def telling(xs: list[int]) -> bool:
+    def telling(xs: list[int], left: list[list[Spec]]) -> bool:
         value = spec.value(xs)
         if value is None or value >= spec.cap + (not below_cap):
             return False
-        return not unseen or any(all(other.answer(xs) != value for other in others) for others in unseen.values())
+        unseen = [group for group in left if group[0].filter != spec.filter]
+        return not unseen or any(all(other.answer(xs) != value for other in group) for group in unseen)
 
+    return _telling(spec, rng, near, size, telling, wrong + [[basic] for basic in spec.wrong_basics()])
+
+
+def _telling(
+    spec: Spec,
+    rng: random.Random,
+    near: Sequence[int],
+    size: int,
+    wanted: Callable[..., bool],
+    left: list[list[Spec]],
+) -> list[list[int]] | None:
+    """Two or more lists with different answers, until one of them tells every group of wrong specifications from the right."""
     lists: list[list[int]] = []
-    basics = spec.wrong_basics()
     for _ in range(_LISTS):
-        new = _search(rng, near, size, telling)
+        new = _search(rng, near, size, partial(wanted, left=left))
         if new is None:
             return None
         answer = spec.answer(new)
-        left = {keep: others for keep, others in unseen.items() if any(other.answer(new) == answer for other in others)}
-        same = [other for other in basics if other.answer(new) == answer]
-        useful = len(lists) < 2 or len(left) < len(unseen) or len(same) < len(basics)
-        if useful and answer not in [spec.answer(xs) for xs in lists]:
+        unseen = [group for group in left if any(other.answer(new) == answer for other in group)]
+        if (len(lists) < 2 or len(unseen) < len(left)) and answer not in [spec.answer(xs) for xs in lists]:
             lists.append(new)
-            unseen, basics = left, same
-        if len(lists) > 1 and not unseen and not basics:
+            left = unseen
+        if len(lists) > 1 and not left:
             return lists
     return None
 

@@ -12,7 +12,6 @@ from tarot_lite import jsonlines
 from tarot_lite.capability.rollouts import Rollouts, Sample
 from tarot_lite.problems import Problem, read_problems, to_row
 from tarot_lite.suites.sources import write_rows
-from tarot_lite.suites.store import Store
 from tarot_lite.training.records import Lines
 
 SEPARATORS = [chr(n) for n in range(sys.maxunicode) if len(f"a{chr(n)}b".splitlines()) > 1]
@@ -89,10 +88,7 @@ def test_what_cannot_be_read_is_named_and_stays(tmp_path: Path, content: bytes, 
     for broken in (lambda: jsonlines.read_journal(path), lambda: Lines(path).keep(below=1)):
         with pytest.raises(jsonlines.JsonLinesError, match=f"rows.jsonl, {place}"):
             broken()
-    (tmp_path / "finished.jsonl").write_bytes(content)
-    with pytest.raises(ValueError, match=place):
-        Store(tmp_path, {})
-    assert path.read_bytes() == (tmp_path / "finished.jsonl").read_bytes() == content
+    assert path.read_bytes() == content
 
 
 def test_zeros_that_a_power_cut_left_go_with_the_last_line(tmp_path: Path) -> None:

@@ -6,24 +6,8 @@ expected output comes from running the reference (`proof`), and difficulty is me
 """
 
 from tarot_lite.suites.build import build
-from tarot_lite.suites.calibration import Assignment, KillMatrix, assign
-from tarot_lite.suites.candidates import Candidate, Mutants, Pool, Programs, Stubs
-from tarot_lite.suites.proposers import Given, Mutation, Proposal, Proposer
+from tarot_lite.suites.candidates import Candidate, Mutants, Stubs
+from tarot_lite.suites.proposers import Given, Mutation, Proposal
 from tarot_lite.suites.report import SuiteReport
 
-__all__ = [
-    "Assignment",
-    "Candidate",
-    "Given",
-    "KillMatrix",
-    "Mutants",
-    "Mutation",
-    "Pool",
-    "Programs",
-    "Proposal",
-    "Proposer",
-    "Stubs",
-    "SuiteReport",
-    "assign",
-    "build",
-]
+__all__ = ["Candidate", "Given", "Mutants", "Mutation", "Proposal", "Stubs", "SuiteReport", "build"]

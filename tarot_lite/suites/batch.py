@@ -20,66 +20,32 @@ from tarot_lite.problems import BODY, Form, Problem
 from tarot_lite.sandbox import Limits, Sandbox
 from tarot_lite.sandbox.prelude import prelude
 
-TRACED = "<traced>"
-"""File name under which traced programs are compiled."""
-
 _DEATHS = 3
 _ENDLESS = 1 << 62
-
 _INSIDE = prelude(files("tarot_lite.suites").joinpath("inside.py").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Programs that share a process, and the inputs that each of them runs on.
-
-    Parameters
-    ----------
-    programs, inputs
-        At least one of each.
-    fuel
-        For every input the steps that a program with a budget (`candidates.fuelled`) may make; None sets no bound.
-    lines
-        For every input the lines that a traced run may take; None does not trace.
-    all_lines
-        What all traced runs may take together; the runs after that are not started.
-    """
+    """Programs that share a process, and the inputs that each of them runs on; at least one of each."""
 
     programs: tuple[str, ...]
     inputs: tuple[str, ...]
-    fuel: tuple[int, ...] | None = None
-    lines: tuple[int, ...] | None = None
-    all_lines: int = _ENDLESS
+    fuel: tuple[int, ...] | None = None  # for every input the steps that a program with a budget may make
+    lines: tuple[int, ...] | None = None  # for every input the lines that a traced run may take; None does not trace
+    all_lines: int = _ENDLESS  # what all traced runs may take together; the runs after that are not started
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of a batch.
+    """One run of a batch."""
 
-    Parameters
-    ----------
-    error
-        Empty if the program ended by itself with exit code 0, else why not.
-    raised
-        Whether the error was raised in the program, rather than the process killed.
-    stdout
-        What it printed.
-    steps
-        Lines executed, 0 if not traced.
-    reached
-        Which lines; empty if not traced.
-    stopped
-        Whether the run was ended at the limit of lines, or not started for lack of them.
-    seconds
-        Processor time.
-    """
-
-    error: str
+    error: str  # empty if the program ended by itself with exit code 0
     stdout: str = ""
-    steps: int = 0
+    steps: int = 0  # lines executed, and which; none if not traced
     reached: frozenset[int] = frozenset()
-    stopped: bool = False
-    raised: bool = False
+    stopped: bool = False  # at the limit of lines, or not started for lack of them
+    raised: bool = False  # the error was raised in the program, rather than the process killed
     seconds: float = field(default=0.0, compare=False)
 
 
@@ -96,10 +62,7 @@ def run_batches(sandbox: Sandbox, batches: Sequence[Batch], limits: Limits) -> l
     """
     results: list[list[Outcome]] = [[] for _ in batches]
     deaths: list[Counter[int]] = [Counter() for _ in batches]
-    while True:
-        going = [at for at, batch in enumerate(batches) if len(results[at]) < len(batch.programs) * len(batch.inputs)]
-        if not going:
-            break
+    while going := [at for at, one in enumerate(batches) if len(results[at]) < len(one.programs) * len(one.inputs)]:
         jobs = [_job(batches[at], len(results[at])) for at in going]
         for at, (run,) in zip(going, sandbox.run_many(jobs, limits=limits), strict=True):
             count = len(batches[at].inputs)
@@ -126,9 +89,8 @@ def _job(batch: Batch, first: int) -> tuple[str, list[str]]:
         "all_lines": batch.all_lines,
         "from": first,
     }
-    name = TRACED if batch.lines else "program.py"
-    call = f"run_all({list(batch.programs)!r}, {name!r})"
-    return f"{_INSIDE}{call}\n", [json.dumps(order)]
+    name = "<traced>" if batch.lines else "program.py"
+    return f"{_INSIDE}run_all({list(batch.programs)!r}, {name!r})\n", [json.dumps(order)]
 
 
 def _read(stdout: str) -> list[Outcome]:
@@ -144,16 +106,14 @@ def _read(stdout: str) -> list[Outcome]:
 
 
 def all_lines(problem: Problem) -> frozenset[int]:
-    """Lines of the reference (counted from 1 in its own text) that can be executed at all.
+    """Lines of the reference (counted from 1 in its own text) that can be executed at all."""
+    program = literals.module(problem.program(problem.reference or ""))
+    return _in_reference(problem, _lines(compile(program, "<reference>", "exec")))
 
-    Examples
-    --------
-    >>> sorted(all_lines(Problem("p", "Sign.", reference="# a comment\\nn = int(input())\\nif n < 0:\\n    n = 0\\nprint(n)")))
-    [2, 3, 4, 5]
-    """
-    own = _own_lines(problem)
-    lines = _lines(literals.code(problem.program(problem.reference or "")))
-    return frozenset(line - own.start + 1 for line in lines if line in own)
+
+def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
+    """Lines of the reference (counted from 1 in its own text) that some run executed."""
+    return _in_reference(problem, (line for run in runs for line in run.reached))
 
 
 def _lines(code: CodeType) -> Iterator[int]:
@@ -163,25 +123,11 @@ def _lines(code: CodeType) -> Iterator[int]:
             yield from _lines(constant)
 
 
-def reached_lines(problem: Problem, runs: Iterable[Outcome]) -> frozenset[int]:
-    """Lines of the reference (counted from 1 in its own text) that some run executed.
-
-    Examples
-    --------
-    >>> scaffold = "def f(x):\\n    {{body}}\\nprint(f(2))"
-    >>> problem = Problem("p", "Double.", form=Form.SCAFFOLD, scaffold=scaffold, reference="return 2 * x")
-    >>> reached_lines(problem, [Outcome("", "4", 3, frozenset({1, 2, 3}))])
-    frozenset({1})
-    """
-    own = _own_lines(problem)
-    return frozenset(line - own.start + 1 for run in runs for line in run.reached if line in own)
-
-
-def _own_lines(problem: Problem) -> range:
-    """The lines of the program that are the reference's, not the scaffold's or ours."""
-    reference = problem.reference or ""
-    if problem.form is Form.SCAFFOLD:
-        first = (problem.scaffold or "").partition(BODY)[0].count("\n") + 1
-        return range(first, first + reference.strip("\n").count("\n") + 1)
-    first = 2 if problem.form is Form.FUNCTION else 1  # a line of ours stands before a function's
-    return range(first, first + reference.count("\n") + 1)
+def _in_reference(problem: Problem, lines: Iterable[int]) -> frozenset[int]:
+    """Of lines of the program those that are the reference's, not the scaffold's or ours."""
+    reference = (problem.reference or "").strip("\n") if problem.form is Form.SCAFFOLD else problem.reference or ""
+    first = {
+        Form.SCAFFOLD: (problem.scaffold or "").partition(BODY)[0].count("\n") + 1,
+        Form.FUNCTION: 2,  # a line of ours stands before it
+    }.get(problem.form, 1)
+    return frozenset(line - first + 1 for line in lines if first <= line <= first + reference.count("\n"))

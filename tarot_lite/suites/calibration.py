@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from tarot_lite.problems import Tier
 from tarot_lite.statistics import wilson
@@ -18,12 +19,7 @@ from tarot_lite.statistics import wilson
 
 @dataclass(frozen=True)
 class KillMatrix:
-    """Which test rejects which candidate.
-
-    Parameters
-    ----------
-    rejects
-        One row a test, one column a candidate.
+    """Which test rejects which candidate: one row a test, one column a candidate.
 
     Examples
     --------
@@ -62,34 +58,21 @@ class KillMatrix:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Tiers measured, and the smallest suite that was found.
+    """Tiers measured, and the smallest suite that was found."""
 
-    Parameters
-    ----------
-    tiers
-        One a test; None for a test that rejects nothing, or what another rejects.
-    kept
-        The chosen tests, in tier order, within a tier from easy to hard.
-    dropped
-        Why a test was not kept, by test.
-    missing
-        Why a tier has no test, by tier.
-    """
-
-    tiers: tuple[Tier | None, ...]
-    kept: tuple[int, ...]
-    dropped: dict[int, str]
-    missing: dict[Tier, str]
+    tiers: tuple[Tier | None, ...]  # one a test; None for a test that rejects nothing, or what another rejects
+    kept: tuple[int, ...]  # the chosen tests, in tier order, within a tier from easy to hard
+    dropped: dict[int, str]  # why a test was not kept
+    missing: dict[Tier, str]  # why a tier has no test
 
 
 def assign(
-    matrix: KillMatrix,
-    extreme: Sequence[bool],
-    sizes: Sequence[int],
-    preferred: Sequence[bool] | None = None,
-    per_tier: int | None = None,
+    matrix: KillMatrix, extreme: Sequence[bool], sizes: Sequence[int], preferred: Sequence[bool] | None = None
 ) -> Assignment:
     """Give every useful test its tier, and choose a smallest suite.
+
+    `extreme` says which tests have boundary features, `sizes` how long their inputs are, and `preferred` which tests to
+    keep before others that do the same (the given ones).
 
     1. Tests that reject nothing, or just what another test rejects, are dropped (the preferred, then the shorter
        input stays).
@@ -99,19 +82,6 @@ def assign(
        *complex*.
     4. One test a tier (the middle one; the hardest of complex; not at a boundary if that can be), then greedily the
        test that rejects most of what is still missed, until the suite rejects all that the tests can reject.
-
-    Parameters
-    ----------
-    matrix
-        The kill matrix.
-    extreme
-        Whether a test has boundary features.
-    sizes
-        Length of the input, in characters.
-    preferred
-        Tests to keep before others that do the same (the given ones); None prefers none.
-    per_tier
-        At most so many tests a tier, >= 1; None takes as many as step 4 wants.
 
     Examples
     --------
@@ -124,26 +94,22 @@ def assign(
     preferred = preferred or [False] * len(sizes)
     order = sorted(range(len(sizes)), key=lambda test: (not preferred[test], sizes[test], test))
     useful, dropped = _distinct(matrix, order)
-    ordinary = [test for test in useful if not extreme[test]]
     boundary = [test for test in useful if extreme[test]]
-    edge = _edge_tests(matrix, ordinary, boundary)
+    edge = _edge_tests(matrix, [test for test in useful if not extreme[test]], boundary)
     while len(edge) > 1 and len({matrix.difficulty(test) for test in set(useful) - set(edge)}) < 3:
         edge.pop()  # few inputs: the ordinary tiers need it more
     ordinary = sorted(set(useful) - set(edge), key=lambda test: (matrix.difficulty(test), sizes[test], test))
-    tiers: list[Tier | None] = [None] * len(sizes)
-    for test in edge:
-        tiers[test] = Tier.EDGE
     bands = _bands(matrix, ordinary)
-    for tier, band in bands.items():
-        for test in band:
-            tiers[test] = tier
-    kept = _smallest(matrix, bands | {Tier.EDGE: edge}, per_tier, extreme)
-    for test in useful:
-        if test not in kept:
-            dropped[test] = "rejects nothing that the suite does not reject"
-    missing = _missing(matrix, ordinary, bands, edge)
-    final = sorted(kept, key=lambda test: (tiers[test].rank if tiers[test] else 0, matrix.difficulty(test), test))  # type: ignore[union-attr]
-    return Assignment(tuple(tiers), tuple(final), dict(sorted(dropped.items())), missing)
+    tests = bands | {Tier.EDGE: edge}
+    where = {test: tier for tier, band in tests.items() for test in band}
+    kept = _smallest(matrix, tests, where, extreme)
+    dropped |= dict.fromkeys(set(useful) - set(kept), "rejects nothing that the suite does not reject")
+    return Assignment(
+        tuple(where.get(test) for test in range(len(sizes))),
+        tuple(sorted(kept, key=lambda test: (where[test].rank, matrix.difficulty(test), test))),
+        dict(sorted(dropped.items())),
+        _missing(matrix, ordinary, bands, edge),
+    )
 
 
 def _distinct(matrix: KillMatrix, order: Sequence[int]) -> tuple[list[int], dict[int, str]]:
@@ -175,12 +141,7 @@ def _edge_tests(matrix: KillMatrix, ordinary: Sequence[int], boundary: Sequence[
 
 def _bands(matrix: KillMatrix, ordinary: Sequence[int]) -> dict[Tier, list[int]]:
     """Cut tests, sorted by difficulty, into bands of about equal size, ties together."""
-    levels: list[list[int]] = []
-    for test in ordinary:
-        if levels and matrix.difficulty(levels[-1][0]) == matrix.difficulty(test):
-            levels[-1].append(test)
-        else:
-            levels.append([test])
+    levels = [list(group) for _, group in groupby(ordinary, matrix.difficulty)]
     names = {1: (Tier.BASIC,), 2: (Tier.BASIC, Tier.COMPLEX)}.get(
         len(levels), (Tier.BASIC, Tier.INTERMEDIATE, Tier.COMPLEX)
     )
@@ -197,36 +158,20 @@ def _bands(matrix: KillMatrix, ordinary: Sequence[int]) -> dict[Tier, list[int]]
 
 
 def _smallest(
-    matrix: KillMatrix, tests: dict[Tier, list[int]], per_tier: int | None, extreme: Sequence[bool]
+    matrix: KillMatrix, tests: dict[Tier, list[int]], where: dict[int, Tier], extreme: Sequence[bool]
 ) -> list[int]:
-    room = {tier: per_tier or len(band) for tier, band in tests.items()}
-    where = {test: tier for tier, band in tests.items() for test in band}
     kept: list[int] = []
-
-    def keep(test: int) -> None:
-        kept.append(test)
-        room[where[test]] -= 1
-
     for tier, band in tests.items():
-        plain = [test for test in band if not extreme[test]] if tier is not Tier.EDGE else band
-        choice = plain or band
+        choice = [test for test in band if tier is Tier.EDGE or not extreme[test]] or band
         if choice:
             middle = (len(choice) - 1) // 2
-            keep(choice[{Tier.COMPLEX: -1, Tier.EDGE: 0}.get(tier, middle)])
+            kept.append(choice[{Tier.COMPLEX: -1, Tier.EDGE: 0}.get(tier, middle)])
     missed = set(matrix.killable).difference(*(matrix.rows[test] for test in kept))
-    while missed:
-        open_tests = [test for test in where if test not in kept and room[where[test]] > 0]
-        best = max(open_tests, key=lambda test: (len(matrix.rows[test] & missed), -test), default=None)
-        if best is None or not matrix.rows[best] & missed:
-            break
-        keep(best)
+    while missed:  # dropped tests reject nothing that `where` does not
+        best = max(where, key=lambda test: (len(matrix.rows[test] & missed), -test))
+        kept.append(best)
         missed -= matrix.rows[best]
-    return _without_needless(matrix, kept, where)
-
-
-def _without_needless(matrix: KillMatrix, kept: list[int], where: dict[int, Tier]) -> list[int]:
-    """Drop tests that later choices made superfluous; every tier keeps one."""
-    for test in list(kept):
+    for test in list(kept):  # later choices may have made it superfluous; every tier keeps one
         others = [other for other in kept if other != test]
         alone = all(where[other] is not where[test] for other in others)
         if not alone and matrix.score(others) == matrix.score(kept):

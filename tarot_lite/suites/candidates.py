@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import ast
 import copy
-import hashlib
 import itertools
-import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,25 +26,11 @@ from tarot_lite.suites.inside import TICK
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A program, right or wrong, that tests are measured on.
+    """A program in the problem's own form, right or wrong, that tests are measured on."""
 
-    Parameters
-    ----------
-    name
-        Unique for its problem, such as ``"compare 3"``.
-    kind
-        Operator that made it, or where it comes from.
-    code
-        In the problem's own form (program, function or body).
-    derived
-        Whether it was made here, from the reference or the tests: such programs do nothing to their interpreter that the
-        reference does not, so several share a process.
-    """
-
-    name: str
-    kind: str
+    name: str  # unique for its problem, such as "compare 3"
+    kind: str  # operator that made it
     code: str
-    derived: bool = False
 
 
 class Pool(Protocol):
@@ -61,45 +45,8 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True)
-class Programs:
-    """Given programs: wrong submissions, or samples of students.
-
-    Parameters
-    ----------
-    programs
-        Codes by problem id, each in the problem's own form.
-    kind
-        Where they come from.
-
-    Examples
-    --------
-    >>> problem = Problem("p", "Print 1.")
-    >>> Programs({"p": ["print(2)", "print(2)", "print(3)"]}, "student").candidates(problem, seed=0)[1].name
-    'student 2'
-    """
-
-    programs: Mapping[str, Sequence[str]]
-    kind: str = "given program"
-
-    def describe(self) -> str:
-        """Kind, and a fingerprint of the programs."""
-        text = json.dumps({name: list(codes) for name, codes in self.programs.items()}, sort_keys=True)
-        return f"Programs({self.kind!r}, {hashlib.sha256(text.encode()).hexdigest()[:16]})"
-
-    def candidates(self, problem: Problem, seed: int, reached: frozenset[int] | None = None) -> list[Candidate]:
-        """The problem's programs without repetition, in order; no program if the problem has none."""
-        distinct = dict.fromkeys(self.programs.get(problem.problem_id, ()))
-        return [Candidate(f"{self.kind} {number}", self.kind, code) for number, code in enumerate(distinct, start=1)]
-
-
-@dataclass(frozen=True)
 class Mutants:
-    """Mutants of the reference, spread evenly over the operators.
-
-    Parameters
-    ----------
-    count
-        At most so many for a problem, > 0.
+    """At most `count` mutants of the reference, spread evenly over the operators.
 
     Examples
     --------
@@ -116,10 +63,8 @@ class Mutants:
 
         Where one slip gives too few, mutants with two are added.
         """
-        if problem.reference is None:
-            return []
         try:
-            tree = parse_code(problem.reference, problem.form)
+            tree = parse_code(problem.reference or "", problem.form)
         except SyntaxError:
             return []
         rng = random.Random(f"mutants {seed} {problem.problem_id}")
@@ -131,7 +76,7 @@ class Mutants:
 
         def consider(kind: str, code: str) -> None:
             if code not in found and code != original and _compiles(code, problem.form):
-                found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code, derived=True)
+                found[code] = Candidate(f"{kind} {len(found) + 1}", kind, code)
 
         for edit in _in_turn(edits, rng):
             if len(found) >= self.count:
@@ -159,14 +104,9 @@ def _in_turn(edits: Sequence[_Edit], rng: random.Random) -> Iterator[_Edit]:
 
 @dataclass(frozen=True)
 class Stubs:
-    """Programs that know nothing: they answer every test with one of the answers of the known tests, or the input.
+    """Programs that know nothing: the `count` most frequent answers of the known tests, whatever is asked, and the input.
 
     A test that such a program passes can be guessed.
-
-    Parameters
-    ----------
-    count
-        At most so many constants, the most frequent answers first.
 
     Examples
     --------
@@ -186,14 +126,14 @@ class Stubs:
             stubs.append(_function(problem, "arguments[0]"))
         elif problem.form is Form.STDIN_STDOUT:
             stubs.append("print(input())")
-        return [Candidate(f"stub {at}", "stub", code, derived=True) for at, code in enumerate(stubs, start=1) if code]
+        return [Candidate(f"stub {at}", "stub", code) for at, code in enumerate(stubs, start=1) if code]
 
 
 def _constant_program(problem: Problem, answer: str) -> str | None:
     if problem.form is Form.STDIN_STDOUT:
         return f"print({answer!r})"
     try:
-        literals.expression(answer)
+        ast.parse(answer, mode="eval")
     except (SyntaxError, ValueError):
         return None
     if problem.form is Form.FUNCTION:
@@ -213,18 +153,12 @@ def parse_code(code: str, form: Form) -> ast.Module:
     """Parse code in its form; a scaffold's body is parsed as the body of a function."""
     if form is Form.SCAFFOLD:
         code = "def _body():\n" + "\n".join("    " + line for line in code.splitlines())
-    try:
-        return literals.module(code)
-    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, absurd nesting
-        raise SyntaxError(str(error)) from None
+    return literals.module(code)
 
 
 def _unparse(tree: ast.Module, form: Form) -> str:
-    if form is Form.SCAFFOLD:
-        body = tree.body[0]
-        assert isinstance(body, ast.FunctionDef)
-        return "\n".join(ast.unparse(statement) for statement in body.body)
-    return ast.unparse(tree)
+    body: list[ast.AST] = tree.body[0].body if form is Form.SCAFFOLD else [tree]  # type: ignore[attr-defined]
+    return "\n".join(map(ast.unparse, body))
 
 
 def _compiles(code: str, form: Form) -> bool:
@@ -235,25 +169,17 @@ def _compiles(code: str, form: Form) -> bool:
     return True
 
 
-def constants(code: str, form: Form = Form.STDIN_STDOUT) -> list[Any]:
-    """The numbers and short words that a program names: good values for inputs.
-
-    Examples
-    --------
-    >>> constants("if n > 10 and word == 'end': print(2.5)")
-    [10, 'end', 2.5]
-    """
+def constants(code: str, form: Form) -> list[Any]:
+    """The numbers and short words that a program names: good values for inputs."""
     try:
         tree = parse_code(code, form)
     except SyntaxError:
         return []
     values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    kept = [
-        value
-        for value in values
-        if isinstance(value, int | float) and not isinstance(value, bool) or isinstance(value, str) and len(value) <= 8
+    numbers_and_words = [
+        value for value in values if type(value) in (int, float) or type(value) is str and len(value) <= 8
     ]
-    return list({repr(value): value for value in kept}.values())
+    return list({repr(value): value for value in numbers_and_words}.values())
 
 
 # --- the operators --------------------------------------------------------------------------------------------
@@ -334,30 +260,23 @@ _COMPARE: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
 }
-_ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Add,),
-    ast.Div: (ast.FloorDiv,),
-    ast.FloorDiv: (ast.Mult,),
-    ast.Mod: (ast.FloorDiv,),
-    ast.Pow: (ast.Mult,),
-    ast.BitXor: (ast.BitOr,),
-    ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,),
-    ast.LShift: (ast.RShift,),
-    ast.RShift: (ast.LShift,),
+_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+    ast.BitXor: ast.BitOr,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "len", "ord": "len", "set": "list"}
 _UNWRAP = ("sorted", "abs", "reversed", "round", "set", "int", "list")
-_METHODS = {
-    "append": None,
-    "lower": "upper",
-    "upper": "lower",
-    "find": "rfind",
-    "index": "count",
-    "startswith": "endswith",
-}
+_METHODS = {"lower": "upper", "upper": "lower", "find": "rfind", "index": "count", "startswith": "endswith"}
 
 
 def _own_edits(owner: ast.AST) -> Iterator[_Edit]:
@@ -366,30 +285,33 @@ def _own_edits(owner: ast.AST) -> Iterator[_Edit]:
         for at, operator in enumerate(owner.ops):
             for new in _COMPARE.get(type(operator), ()):
                 yield _Edit("compare", owner, "ops", at, new())
-    if isinstance(owner, ast.BinOp | ast.AugAssign):
-        for other in _ARITHMETIC.get(type(owner.op), ()):
-            yield _Edit("arithmetic", owner, "op", None, other())
+    if isinstance(owner, ast.BinOp | ast.AugAssign) and type(owner.op) in _ARITHMETIC:
+        yield _Edit("arithmetic", owner, "op", None, _ARITHMETIC[type(owner.op)]())
     if isinstance(owner, ast.BoolOp):
         yield _Edit("logic", owner, "op", None, ast.Or() if isinstance(owner.op, ast.And) else ast.And())
-        for at in range(len(owner.values)):
-            rest = owner.values[:at] + owner.values[at + 1 :]
-            yield _Edit("logic", owner, "values", None, rest if len(rest) > 1 else [rest[0], rest[0]])
-    if isinstance(owner, ast.comprehension) and owner.ifs:
-        for at in range(len(owner.ifs)):
-            yield _Edit("filter", owner, "ifs", None, owner.ifs[:at] + owner.ifs[at + 1 :])
-    if isinstance(owner, ast.Call) and owner.keywords:
-        for at in range(len(owner.keywords)):
-            yield _Edit("keyword", owner, "keywords", None, owner.keywords[:at] + owner.keywords[at + 1 :])
+        for rest in _without_one(owner.values):
+            yield _Edit("logic", owner, "values", None, rest if len(rest) > 1 else rest * 2)
+    if isinstance(owner, ast.comprehension):
+        yield from (_Edit("filter", owner, "ifs", None, rest) for rest in _without_one(owner.ifs))
+    if isinstance(owner, ast.Call):
+        yield from (_Edit("keyword", owner, "keywords", None, rest) for rest in _without_one(owner.keywords))
     if isinstance(owner, ast.Slice) and owner.step is not None:
         yield _Edit("slice", owner, "step", None, None)
     if isinstance(owner, ast.If) and owner.orelse:
         yield _Edit("branch", owner, "orelse", None, [])
 
 
+def _without_one(items: list[Any]) -> list[list[Any]]:
+    return [items[:at] + items[at + 1 :] for at in range(len(items))]
+
+
 def _replacements(node: ast.AST, function: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """What may stand in a node's place, with the operator's name."""
     if isinstance(node, ast.For | ast.comprehension) and not _reads_or_writes(node.iter):
-        yield from (("iteration", _with_iter(node, cut)) for cut in (("1", ""), ("", "-1")))
+        minus_one = ast.UnaryOp(ast.USub(), ast.Constant(1))
+        yield from (
+            ("iteration", _with_iter(node, cut)) for cut in (ast.Slice(ast.Constant(1)), ast.Slice(None, minus_one))
+        )
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         others = sorted(_assigned(function) - {node.id})
         yield from (("variable", ast.Name(other, ast.Load())) for other in others[:4])
@@ -420,13 +342,10 @@ def _replacements(node: ast.AST, function: ast.AST) -> Iterator[tuple[str, ast.A
         yield "slice", node.value
 
 
-def _with_iter(node: ast.For | ast.comprehension, cut: tuple[str, str]) -> ast.AST:
+def _with_iter(node: ast.For | ast.comprehension, cut: ast.Slice) -> ast.AST:
     """The same loop without its first or its last item."""
-    items = literals.expression(f"list(_)[{cut[0]}:{cut[1]}]")
-    assert isinstance(items, ast.Subscript) and isinstance(items.value, ast.Call)
-    items.value.args = [node.iter]
     new = copy.copy(node)
-    new.iter = items
+    new.iter = ast.Subscript(ast.Call(ast.Name("list", ast.Load()), [node.iter], []), cut, ast.Load())
     return new
 
 
@@ -459,10 +378,8 @@ def _calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
             for sign in (ast.Add(), ast.Sub()):
                 shifted = ast.BinOp(argument, sign, ast.Constant(1))
                 yield "range", ast.Call(node.func, [*node.args[:at], shifted, *node.args[at + 1 :]], [])
-    if isinstance(node.func, ast.Attribute):
-        new = _METHODS.get(node.func.attr)
-        if new:
-            yield "call", _with_function(node, ast.Attribute(node.func.value, new, ast.Load()))
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+        yield "call", _with_function(node, ast.Attribute(node.func.value, _METHODS[node.func.attr], ast.Load()))
 
 
 def _with_function(node: ast.Call, function: ast.expr) -> ast.Call:
@@ -485,31 +402,28 @@ def fuelled(program: str) -> str:
 
     Examples
     --------
-    >>> fuelled("print(1)")
-    'print(1)'
     >>> steps = []
     >>> exec(fuelled("n = 0\\nwhile n < 5:\\n    n += 1"), {TICK: lambda: steps.append(1)})
     >>> len(steps)
     5
     """
-    tree = literals.module(program)
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
+    try:
+        tree = literals.module(program)
+    except SyntaxError:  # a candidate of another pool may be no Python at all
+        return program
+    loops: list[Any] = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For) or _is_recursive(node)]
     if not loops:
         return program
     call = ast.fix_missing_locations(ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], [])))
     for loop in loops:
-        assert isinstance(loop, ast.While | ast.For | ast.FunctionDef)
         loop.body = [call, *loop.body]
     return ast.unparse(tree)
 
 
 def _is_recursive(node: ast.AST) -> bool:
     """Whether a function's body names the function (or, for a method, an attribute of that name)."""
-    return isinstance(node, ast.FunctionDef) and any(
-        isinstance(child, ast.Name)
-        and child.id == node.name
-        or isinstance(child, ast.Attribute)
-        and child.attr == node.name
-        for statement in node.body
-        for child in ast.walk(statement)
-    )
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    inner = [child for statement in node.body for child in ast.walk(statement)]
+    names = {child.id for child in inner if isinstance(child, ast.Name)}
+    return node.name in names | {child.attr for child in inner if isinstance(child, ast.Attribute)}

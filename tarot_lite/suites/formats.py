@@ -15,12 +15,11 @@ line of zeros; else line by line.  Function tests need no guess: their input is 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from tarot_lite import literals
 
 Value = Any
 """A tree of list, tuple, set, frozenset, dict, int, float, complex, bool, str, bytes and None."""
@@ -32,14 +31,7 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Format:
-    """How an input's text becomes a tree of values, and back.
-
-    Parameters
-    ----------
-    name
-        What was recognised, in words.
-    parse, render
-        Text to tree (raises `FormatError`), and tree to text.
+    """How an input's text becomes a tree of values (`FormatError` if it does not have the format), and back.
 
     Examples
     --------
@@ -56,26 +48,9 @@ class Format:
 
 
 def learn(texts: Sequence[str], function: bool = False) -> Format:
-    """Find the format that explains every text.
+    """Find the format that explains every text; of a function's tests they are literal lists of arguments.
 
-    Parameters
-    ----------
-    texts
-        Known inputs, at least one.
-    function
-        True when they are literal lists of arguments.
-
-    Raises
-    ------
-    FormatError
-        If there is no text, or a function's input is not a literal list.
-
-    Examples
-    --------
-    >>> learn(["[[1, 2], 'a']"], function=True).parse("[[3], 'b']")
-    ([3], 'b')
-    >>> learn(["2\\n1\\n5\\n2\\n6 7\\n", "1\\n3\\n1 1 1\\n"]).name
-    't, then t times: n, then a row of n'
+    `FormatError` if there is no text, or a function's is no such list.
     """
     if not texts:
         raise FormatError("no known input to learn the format from; give the problem at least one test")
@@ -83,15 +58,12 @@ def learn(texts: Sequence[str], function: bool = False) -> Format:
         for text in texts:
             _arguments(text)
         return Format("a literal list of arguments", _arguments, lambda value: repr(list(value)))
-    for form in _shapes():
-        if _explains(form, texts):
-            return form
-    return _line_by_line(texts)
+    return next((form for form in _shapes() if _explains(form, texts)), None) or _line_by_line(texts)
 
 
 def _arguments(text: str) -> Value:
     try:
-        value = literals.literal(text.strip())
+        value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise FormatError(f"not a literal ({error}): {text[:60]!r}") from None
     if not isinstance(value, list | tuple):
@@ -110,7 +82,7 @@ def _explains(form: Format, texts: Sequence[str]) -> bool:
         if _tokens(form.render(value)) != _tokens(text):
             return False
         sizes |= set(_lengths(value))
-    return bool(sizes) and max(sizes) > 1
+    return max(sizes, default=0) > 1
 
 
 def _lengths(value: Value) -> Iterator[int]:
@@ -211,98 +183,47 @@ class _Cursor:
         self.lines, self.at = lines, 0
 
     def next(self) -> list[Value]:
-        if self.at >= len(self.lines):
-            raise FormatError("the text ends too early")
+        _need(self.at < len(self.lines), "more lines")
         self.at += 1
         return [scalar(token) for token in self.lines[self.at - 1].split()]
 
-    def end(self) -> None:
-        if self.at != len(self.lines):
-            raise FormatError("lines are left over")
+
+def _need(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise FormatError(f"expected {what}")
 
 
-@dataclass(frozen=True)
-class _Block:
-    """``header`` tokens of which number ``position`` is the count, then a body of one of the kinds below."""
+def _read_row(cursor: _Cursor, count: int, others: list[int]) -> Value:
+    row = cursor.next()
+    _need(len(row) == count and len({type(item) for item in row}) <= 1, "a row of that length")
+    return row
 
-    header: int
-    position: int
-    body: str
 
-    def read(self, cursor: _Cursor) -> Value:
-        header = cursor.next()
-        if len(header) != self.header or not all(isinstance(token, int) for token in header):
-            raise FormatError("not this header")
-        count = header.pop(self.position)
-        if not 0 <= count <= 100_000:
-            raise FormatError("not a count")
-        return tuple(header), getattr(self, f"_read_{self.body}")(cursor, count, header)
+def _read_two_rows(cursor: _Cursor, count: int, others: list[int]) -> Value:
+    return list(zip(_read_row(cursor, count, others), _read_row(cursor, count, others), strict=True))
 
-    def write(self, block: Value) -> list[str]:
-        others, body = block
-        header = list(others)
-        if self.body == "matrix":
-            body = _padded(body, max(1, len(body[0])) if header and body else len(body))
-            if header and body:
-                header[0] = len(body[0])
-        header.insert(self.position, len(body))
-        return [_line(header), *getattr(self, f"_write_{self.body}")(body)]
 
-    def _read_row(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        row = cursor.next()
-        if len(row) != count or len({type(item) for item in row}) > 1:
-            raise FormatError("not a row of that length")
-        return row
+def _read_records(cursor: _Cursor, count: int, others: list[int]) -> Value:
+    rows = [tuple(cursor.next()) for _ in range(count)]
+    _need(len({tuple(type(item) for item in row) for row in rows}) <= 1, "lines of one kind")
+    return rows
 
-    def _write_row(self, body: Value) -> list[str]:
-        return [_line(body)]
 
-    def _read_rows(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        pair = self._read_row(cursor, count, header), self._read_row(cursor, count, header)
-        return list(zip(*pair, strict=True))
+def _read_matrix(cursor: _Cursor, count: int, others: list[int]) -> Value:
+    rows = [cursor.next() for _ in range(count)]
+    width = others[0] if others else count
+    _need(all(len(row) == width for row in rows), "a matrix of that width")
+    return rows
 
-    def _write_rows(self, body: Value) -> list[str]:
-        return [_line([item[row] for item in body]) for row in (0, 1)]
 
-    def _read_records(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        rows = [tuple(cursor.next()) for _ in range(count)]
-        if len({tuple(type(item) for item in row) for row in rows}) > 1:
-            raise FormatError("lines differ in kind")
-        return rows
+def _read_word(cursor: _Cursor, count: int, others: list[int]) -> str:
+    row = cursor.next()
+    _need(len(row) == 1 and len(str(row[0])) == count, "a word of that length")
+    return str(row[0])
 
-    def _write_records(self, body: Value) -> list[str]:
-        return [_line(row) for row in body]
 
-    def _read_grid(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        rows = []
-        for _ in range(count):
-            row = cursor.next()
-            if len(row) != 1 or len(str(row[0])) != count:
-                raise FormatError("not a square of characters")
-            rows.append(list(str(row[0])))
-        return rows
-
-    def _write_grid(self, body: Value) -> list[str]:
-        return ["".join(row) for row in _padded(body, len(body))]
-
-    def _read_matrix(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        width = header[0] if header else count
-        rows = [cursor.next() for _ in range(count)]
-        if any(len(row) != width for row in rows):
-            raise FormatError("not a matrix of that width")
-        return rows
-
-    def _write_matrix(self, body: Value) -> list[str]:
-        return [_line(row) for row in body]
-
-    def _read_word(self, cursor: _Cursor, count: int, header: list[int]) -> Value:
-        row = cursor.next()
-        if len(row) != 1 or len(str(row[0])) != count:
-            raise FormatError("not a word of that length")
-        return str(row[0])
-
-    def _write_word(self, body: Value) -> list[str]:
-        return [body]
+def _read_grid(cursor: _Cursor, count: int, others: list[int]) -> Value:
+    return [list(_read_word(cursor, count, others)) for _ in range(count)]
 
 
 def _padded(rows: list[list[Value]], width: int) -> list[list[Value]]:
@@ -311,68 +232,93 @@ def _padded(rows: list[list[Value]], width: int) -> list[list[Value]]:
     return [((row or spare) * width)[:width] for row in rows]
 
 
-_BODIES = {
-    "grid": "an n x n grid of characters",
-    "word": "a word of n characters",
-    "row": "a row of n",
-    "rows": "two rows of n",
-    "matrix": "a matrix",
-    "records": "n lines",
-}
+def _write_lines(body: Value) -> list[str]:
+    return [_line(row) for row in body]
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What follows a header with a count n; `single` if the count is the header's only number."""
+
+    words: str
+    read: Callable[[_Cursor, int, list[int]], Value]
+    write: Callable[[Value], list[str]]
+    single: bool = False
+
+
+_MATRIX = _Body("a matrix", _read_matrix, _write_lines)
+_BODIES = (  # most telling first; lines of free form come last because nearly anything is n lines
+    _Body("an n x n grid of characters", _read_grid, lambda body: list(map("".join, _padded(body, len(body)))), True),
+    _Body("a word of n characters", _read_word, lambda body: [body], True),
+    _Body("a row of n", _read_row, lambda body: [_line(body)]),
+    _Body("two rows of n", _read_two_rows, lambda body: [_line([item[row] for item in body]) for row in (0, 1)]),
+    _MATRIX,
+    _Body("n lines", _read_records, _write_lines),
+)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """``header`` numbers of which number ``position`` is the count, then a body."""
+
+    header: int
+    position: int
+    body: _Body
+
+    def read(self, cursor: _Cursor) -> Value:
+        header = cursor.next()
+        _need(len(header) == self.header and all(isinstance(token, int) for token in header), "this header")
+        count = header.pop(self.position)
+        _need(0 <= count <= 100_000, "a count")
+        return tuple(header), self.body.read(cursor, count, header)
+
+    def write(self, block: Value) -> list[str]:
+        others, body = block
+        header = list(others)
+        if self.body is _MATRIX:
+            body = _padded(body, max(1, len(body[0])) if header and body else len(body))
+            if header and body:
+                header[0] = len(body[0])
+        header.insert(self.position, len(body))
+        return [_line(header), *self.body.write(body)]
 
 
 def _shapes() -> Iterator[Format]:
-    """The shapes, most telling first; lines of free form come last because nearly anything is n lines."""
-    for body, words in _BODIES.items():
-        for header, position in ((1, 0), (2, 0), (2, 1)):
-            if body == "matrix" and position == 1 or body in ("grid", "word") and header > 1:
-                continue
-            block = _Block(header, position, body)
-            others = {1: "n", 2: "n and another number" if position == 0 else "a number and n"}[header]
-            for frame in (_single, _many, _until):
-                yield frame(block, f"{others}, then {words}")
+    """One block, a count of blocks, blocks up to a line of zeros: of every body with every header."""
+    headers = ((1, 0, "n"), (2, 0, "n and another number"), (2, 1, "a number and n"))
+    for body in _BODIES:
+        for header, position, words in headers:
+            if not (body.single and header > 1 or body is _MATRIX and position == 1):
+                block = _Block(header, position, body)
+                for frame in ("", "t, then t times: ", "up to a line of zeros: "):
+                    yield _framed(block, frame, f"{frame}{words}, then {body.words}")
 
 
-def _single(block: _Block, words: str) -> Format:
-    def parse(text: str) -> Value:
-        cursor = _Cursor(_split(text))
-        value = block.read(cursor)
-        cursor.end()
-        return value
-
-    return Format(words, parse, lambda value: "\n".join(block.write(value)) + "\n")
-
-
-def _many(block: _Block, words: str) -> Format:
-    def parse(text: str) -> Value:
-        cursor = _Cursor(_split(text))
-        head = cursor.next()
-        if len(head) != 1 or not isinstance(head[0], int) or not 1 <= head[0] <= 100_000:
-            raise FormatError("not a count of test cases")
-        value = [block.read(cursor) for _ in range(head[0])]
-        cursor.end()
-        return value
-
-    def render(value: Value) -> str:
-        return "\n".join([str(len(value)), *(line for item in value for line in block.write(item))]) + "\n"
-
-    return Format(f"t, then t times: {words}", parse, render)
-
-
-def _until(block: _Block, words: str) -> Format:
+def _framed(block: _Block, frame: str, name: str) -> Format:
+    counted, until = frame.startswith("t,"), frame.startswith("up to")
     stop = ["0"] * block.header
 
     def parse(text: str) -> Value:
         lines = _split(text)
-        if not lines or lines[-1].split() != stop:
-            raise FormatError("does not end with zeros")
-        cursor = _Cursor(lines[:-1])
-        value = []
-        while cursor.at < len(cursor.lines):
-            value.append(block.read(cursor))
+        if until:
+            _need(bool(lines) and lines.pop().split() == stop, "zeros at the end")
+        cursor = _Cursor(lines)
+        if counted:
+            head = cursor.next()
+            _need(len(head) == 1 and isinstance(head[0], int) and 1 <= head[0] <= 100_000, "a count of test cases")
+            value = [block.read(cursor) for _ in range(head[0])]
+        elif until:
+            value = []
+            while cursor.at < len(lines):
+                value.append(block.read(cursor))
+        else:
+            value = block.read(cursor)
+        _need(cursor.at == len(lines), "no more lines")
         return value
 
     def render(value: Value) -> str:
-        return "\n".join([*(line for item in value for line in block.write(item)), " ".join(stop)]) + "\n"
+        lines = [line for item in (value if frame else [value]) for line in block.write(item)]
+        lines = [str(len(value)), *lines] if counted else [*lines, " ".join(stop)] if until else lines
+        return "\n".join(lines) + "\n"
 
-    return Format(f"up to a line of zeros: {words}", parse, render)
+    return Format(name, parse, render)

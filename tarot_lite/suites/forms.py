@@ -178,21 +178,6 @@ def _mbpp(row: _Row) -> Problem:
     return _of_calls(row, row.id("task_id"), statement, code, entry, calls)
 
 
-def _live_code_bench(row: _Row) -> Problem:
-    """LiveCodeBench: a statement and its public tests.  It publishes no solution, so that a suite needs one from elsewhere."""
-    tests = [row.within("public_test_cases", case) for case in row.json("public_test_cases", list)]
-    starter = row.text("starter_code", "")
-    statement, key = _starting(row.text("question_content"), starter), row.id("question_id")
-    if all(test.fields.get("testtype") != "functional" for test in tests):
-        return Problem(key, statement, tuple(TestCase(test.text("input"), test.text("output")) for test in tests))
-    name = row.within("metadata", row.json("metadata", dict)).text("func_name")
-    calls = [
-        _called([_json(line) for line in test.text("input").splitlines() if line.strip()], _json(test.text("output")))
-        for test in tests
-    ]
-    return _of_calls(row, key, statement, None, f"Solution().{name}" if "class Solution" in starter else name, calls)
-
-
 def _plain(row: _Row) -> Problem:
     """One's own: ``statement``, ``tests`` of ``input`` and ``output`` (and ``tier``), ``solution``; calls of ``entry_point``."""
     tests = [row.within(f"test {number}", each) for number, each in enumerate(row.json("tests", list))]
@@ -223,7 +208,6 @@ FORMS: tuple[tuple[str, tuple[str, ...], Callable[[_Row], Problem]], ...] = (
     ("APPS, TACO", ("question", "input_output"), _apps),
     ("KodCode", ("question", "solution", "test"), _kodcode),
     ("CodeContests", ("description", "public_tests"), _code_contests),
-    ("LiveCodeBench", ("question_content", "public_test_cases"), _live_code_bench),
     ("plain", ("statement", "tests"), _plain),
 )
 """Name, the fields that it is known by, and reader of each form; the first that fits counts."""
@@ -294,7 +278,7 @@ def _json(text: str) -> Any:
 
 def _literal(text: str) -> Any:
     try:
-        return literals.literal(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
 
@@ -307,7 +291,7 @@ def _docstring_calls(statement: str) -> str:
 def _tree(text: str) -> ast.Module | None:
     try:
         return literals.module(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except SyntaxError:
         return None
 
 
@@ -335,7 +319,7 @@ def _calls(text: str, names: set[str], order: Sequence[str] = ()) -> Iterator[_C
 
 def _constant(node: ast.expr) -> str:
     try:
-        return repr(literals.literal(node))
+        return repr(ast.literal_eval(node))
     except (ValueError, TypeError, MemoryError, RecursionError):
         return ""
 

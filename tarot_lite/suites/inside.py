@@ -8,7 +8,6 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 TICK = "_tarot_lite_tick"
@@ -54,12 +53,32 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
     written = io.BytesIO()
     sys.stdout = io.TextIOWrapper(written, "utf-8", "surrogatepass", newline="\n", write_through=True)
     sys.__stdout__ = sys.stdout  # type: ignore[misc]  # where a function's answer goes
-    tracer = _Tracer(code.co_filename, most)
+    reached: set[int] = set()
+    lines = 0
+
+    def tick() -> None:
+        nonlocal fuel
+        fuel -= 1
+        if fuel < 0:
+            raise SystemExit(3)
+
+    def enter(frame: Any, event: str, arg: Any) -> Any:
+        return inside if frame.f_code.co_filename == code.co_filename else None
+
+    def inside(frame: Any, event: str, arg: Any) -> Any:
+        nonlocal lines
+        if event == "line":
+            reached.add(frame.f_lineno)
+            lines += 1
+            if lines >= most:
+                raise _Stop
+        return inside
+
     error, started = "", time.process_time()
     if most:
-        sys.settrace(tracer.enter)
+        sys.settrace(enter)
     try:
-        exec(code, {"__name__": "__main__", TICK: _counter(fuel)})
+        exec(code, {"__name__": "__main__", TICK: tick})
     except SystemExit as stop:
         error = "" if stop.code in (None, 0) else f"SystemExit: {stop.code}"
     except BaseException as problem:
@@ -71,37 +90,4 @@ def _run(code: Any, text: str, fuel: int, most: int) -> list[Any]:
         output = written.getvalue().decode("utf-8", "replace")
     except ValueError:
         output, error = "", error or "standard output was closed"
-    return [error[:200], output, tracer.lines, sorted(tracer.reached), tracer.stopped, round(seconds, 6)]
-
-
-def _counter(fuel: int) -> Callable[[], None]:
-    def tick() -> None:
-        nonlocal fuel
-        fuel -= 1
-        if fuel < 0:
-            raise SystemExit(3)
-
-    return tick
-
-
-class _Tracer:
-    """Counts the lines of a program and notes which they are; stops it at a limit."""
-
-    def __init__(self, name: str, most: int) -> None:
-        self.reached: set[int] = set()
-        self.lines = 0
-        self.stopped = False
-        self._name = name
-        self._most = most
-
-    def enter(self, frame: Any, event: str, arg: Any) -> Any:
-        return self.inside if frame.f_code.co_filename == self._name else None
-
-    def inside(self, frame: Any, event: str, arg: Any) -> Any:
-        if event == "line":
-            self.reached.add(frame.f_lineno)
-            self.lines += 1
-            if self.lines >= self._most:
-                self.stopped = True
-                raise _Stop
-        return self.inside
+    return [error[:200], output, lines, sorted(reached), 0 < most <= lines, round(seconds, 6)]

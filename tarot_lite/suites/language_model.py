@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from tarot_lite.suites.proposers import Proposal
 if TYPE_CHECKING:
     import openai
 
+_ATTEMPTS = 3  # to get an answer that is whole
 _SYSTEM = """\
 You design test inputs for programming problems, in four tiers of difficulty:
 - basic: the smallest happy path;
@@ -35,33 +35,10 @@ You design test inputs for programming problems, in four tiers of difficulty:
 - edge: extreme bounds: minimum, maximum, empty, degenerate.
 Keep the input format of the problem exactly. Give inputs only, never outputs. For each input say in one sentence why
 it belongs to its tier. Answer with JSON: {"tests": [{"tier": "basic", "input": "...", "reason": "..."}]}."""
-
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "tests": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "tier": {"type": "string", "enum": [tier.label for tier in Tier]},
-                    "input": {"type": "string"},
-                    "reason": {"type": "string"},
-                },
-                "required": ["tier", "input", "reason"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["tests"],
-    "additionalProperties": False,
-}
-
-
 _REMEDIES = {
     0: "try again later; finished problems are kept",
-    400: "the endpoint may not know structured output (structured=False) or a parameter",
-    429: "lower jobs, or wait",
+    400: "the prompt may be longer than the model's context, or the server may not know a parameter",
+    429: "wait, and start again: finished problems are kept",
 }
 
 
@@ -71,7 +48,7 @@ class LanguageModelError(ValueError):
 
 @dataclass
 class LanguageModel:
-    """Proposes inputs by asking a model.
+    """Proposes one input for each tier by asking a model.
 
     Parameters
     ----------
@@ -79,57 +56,23 @@ class LanguageModel:
         The endpoint's name for it.
     base_url, api_key
         None takes what the client's own environment variables say (``OPENAI_BASE_URL``, ``OPENAI_API_KEY``).
-    per_tier
-        Inputs to ask for in each tier, at least 1.
-    temperature
-        None leaves it to the endpoint (some models allow no other).
-    max_tokens
-        Of an answer; doubled when an answer was cut off.
-    structured
-        Ask for an answer that keeps the JSON schema; False for servers that cannot.
-    attempts
-        Times to ask before a broken answer is given up, at least 1.
-    retries, timeout
-        Of the client: after too many requests, timeouts (in seconds) and server errors.
-    jobs
-        Requests at the same time.
     cache
         Folder for answers; None keeps none.
-    name
-        Names the proposer.
-
-    Examples
-    --------
-    >>> LanguageModel("gpt-x", per_tier=2).describe()
-    "LanguageModel(model='gpt-x', per_tier=2, temperature=None, structured=True, max_tokens=8192)"
+    jobs
+        Requests at the same time.
+    retries, timeout
+        Of the client: after too many requests, timeouts (in seconds) and server errors.
     """
 
     model: str
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
-    per_tier: int = 1
-    temperature: float | None = None
-    max_tokens: int = 8192
-    structured: bool = True
-    attempts: int = 3
-    retries: int = 4
-    timeout: float = 120.0
-    jobs: int = 4
-    cache: str | Path | None = None
-    name: str = "language model"
-    failures: dict[str, str] = field(default_factory=dict, init=False)
-
-    def __post_init__(self) -> None:
-        for name in ("per_tier", "attempts", "jobs", "max_tokens", "timeout"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"LanguageModel.{name} is {getattr(self, name)!r}; give a number above 0")
-        self._lock = threading.Lock()
-        self._made: openai.OpenAI | None = None
-
-    def describe(self) -> str:
-        """The settings that answers depend on; never the key."""
-        names = ("model", "per_tier", "temperature", "structured", "max_tokens")
-        return f"LanguageModel({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+    cache: str | Path | None = field(default=None, repr=False)
+    jobs: int = field(default=4, repr=False)
+    retries: int = field(default=4, repr=False)
+    timeout: float = field(default=120.0, repr=False)
+    failures: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    name = "language model"
 
     def propose(self, problem: Problem, seed: int) -> list[Proposal]:
         """Inputs with claimed tier and reason; of a bad answer (an entry in `failures`) what could be used, maybe none.
@@ -140,93 +83,74 @@ class LanguageModel:
             If the endpoint refuses, or fails after all retries.
         """
         body = self._body(problem, seed)
-        answer = self._cached(body)
-        if answer is not None:
-            return self._proposals(answer["content"])[0]
+        file = self._cached_answer(body)
+        if file and file.is_file():
+            return self._proposals(json.loads(file.read_text()))[0]
         found: list[Proposal] = []
-        best: dict[str, Any] = {}
-        trouble = ""
-        for attempt in range(self.attempts):
-            answer = self._ask(body | ({"max_tokens": self.max_tokens * 2**attempt} if "cut off" in trouble else {}))
-            proposals, trouble = self._proposals(answer["content"], answer["finish"])
+        for _ in range(_ATTEMPTS):
+            content, trouble = self._ask(body)
+            proposals, wrong = self._proposals(content)
+            trouble = trouble or wrong
             if len(proposals) > len(found) or not trouble:
-                found, best = proposals, answer
+                found, best = proposals, content
             if not trouble:
                 break
-        if found:
-            self._keep(body, best)
+            if trouble == "the answer was cut off":
+                body["max_tokens"] *= 2
+        if found and file:
+            write_atomic(file, json.dumps(best))
         if trouble:
-            with self._lock:
-                self.failures[problem.problem_id] = f"{trouble} ({self.attempts} times)"
+            self.failures[problem.problem_id] = f"{trouble} ({_ATTEMPTS} times)"
         return found
 
     # --- asking -------------------------------------------------------------------------------------------------
 
     def _body(self, problem: Problem, seed: int) -> dict[str, Any]:
         known = "\n\n".join(f"Input:\n{test.input[:2000]}" for test in problem.tests[:2])
-        form = {
-            Form.FUNCTION: f"An input is the Python literal of the list of arguments of {problem.entry_point}.",
-            Form.SCAFFOLD: "An input is the text on standard input.",
-            Form.STDIN_STDOUT: "An input is the text on standard input.",
-        }[problem.form]
+        form = "An input is the text on standard input."
+        if problem.form is Form.FUNCTION:
+            form = f"An input is the Python literal of the list of arguments of {problem.entry_point}."
         user = (
-            f"{problem.statement}\n\n{form}\n\nKnown inputs:\n\n{known}\n\n"
-            f"Give {self.per_tier} input{'s' if self.per_tier > 1 else ''} for each of the four tiers."
+            f"{problem.statement}\n\n{form}\n\nKnown inputs:\n\n{known}\n\nGive one input for each of the four tiers."
         )
-        body: dict[str, Any] = {
+        return {
             "model": self.model,
             "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": user}],
-            "max_tokens": self.max_tokens,
+            "max_tokens": 8192,
             "seed": seed,
         }
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
-        if self.structured:
-            schema = {"name": "tests", "strict": True, "schema": _SCHEMA}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
 
+    def _cached_answer(self, body: Mapping[str, Any]) -> Path | None:
+        if self.cache is None:
+            return None
+        return Path(self.cache) / f"{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()}.json"
+
+    @cached_property
     def _client(self) -> openai.OpenAI:
-        with self._lock:
-            if self._made is None:
-                try:
-                    self._made = endpoints.connect(self.base_url, self.api_key, self.retries, self.timeout)
-                except endpoints.EndpointError as error:
-                    raise LanguageModelError(str(error)) from error
-            return self._made
+        try:
+            return endpoints.connect(self.base_url, self.api_key, self.retries, self.timeout)
+        except endpoints.EndpointError as error:
+            raise LanguageModelError(str(error)) from error
 
-    def _ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        client = self._client()
+    def _ask(self, body: Mapping[str, Any]) -> tuple[str, str]:
+        """What the model said, whatever is missing around it, and what went wrong (empty if nothing)."""
+        client = self._client
         import openai
 
         try:
-            raw = client.chat.completions.with_raw_response.create(**body)
-            answer = _answer(json.loads(raw.text))
-        except ValueError as error:  # the endpoint's own wrapping is no JSON
-            answer = {"content": "", "finish": f"not the protocol: {error}"}
+            answer = json.loads(client.chat.completions.with_raw_response.create(**body).text)
+        except ValueError as error:
+            return "", f"not the protocol: {error}"
         except (openai.APIStatusError, openai.APIConnectionError) as error:
             remedy = endpoints.remedy(error, _REMEDIES)
             raise LanguageModelError(f"{client.base_url}, model {self.model!r}: {error}; {remedy}") from error
-        return answer
-
-    # --- cache --------------------------------------------------------------------------------------------------
-
-    def _cached(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
-        if self.cache is None:
-            return None
-        try:
-            answer: dict[str, Any] = json.loads((Path(self.cache) / f"{_key(body)}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return answer
-
-    def _keep(self, body: Mapping[str, Any], answer: dict[str, Any]) -> None:
-        if self.cache is not None:
-            write_atomic(Path(self.cache) / f"{_key(body)}.json", json.dumps(answer, ensure_ascii=True))
+        choice = (answer.get("choices") or [{}])[0]
+        content = (choice.get("message") or {}).get("content") or ""
+        return content, "the answer was cut off" if choice.get("finish_reason") == "length" else ""
 
     # --- reading answers ----------------------------------------------------------------------------------------
 
-    def _proposals(self, content: str, finish: str = "stop") -> tuple[list[Proposal], str]:
+    def _proposals(self, content: str) -> tuple[list[Proposal], str]:
         """Whole and sensible tests in an answer, and what is wrong with it (empty if nothing)."""
         proposals, wrong = [], []
         for item in _tests(content):
@@ -235,43 +159,24 @@ class LanguageModel:
                 text = item["input"]
                 if tier is None or not isinstance(text, str):
                     raise ProblemError(f"tier {item['tier']!r}, input {text!r:.40}")
+                proposals.append(Proposal(text, self.name, tier, str(item.get("reason") or "") or None))
             except (ProblemError, KeyError, TypeError) as error:
-                wrong.append(str(error))
-                continue
-            proposals.append(Proposal(text, self.name, tier, str(item.get("reason") or "") or None))
-        if finish == "length":
-            return proposals, "the answer was cut off"
-        if finish.startswith("not the protocol"):
-            return proposals, finish
+                wrong.append(f"unusable tests: {error}")
         if not proposals and not wrong:
-            return proposals, f"no tests in the answer {content[:80]!r}"
-        return proposals, f"unusable tests: {wrong[0]}" if wrong else ""
+            wrong.append(f"no tests in the answer {content[:80]!r}")
+        return proposals, wrong[0] if wrong else ""
 
 
-def _key(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _answer(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a chat completion that is used, whatever is missing in it."""
-    choice = (body.get("choices") or [{}])[0]
-    content = (choice.get("message") or {}).get("content") or ""
-    return {"content": content, "finish": choice.get("finish_reason") or "stop"}
-
-
-def _tests(content: str) -> Iterator[dict[str, Any]]:
+def _tests(content: str) -> Iterator[Any]:
     """Every whole test object in an answer, also if the JSON around it is broken off or wrapped in prose."""
-    try:
-        whole = json.loads(content)
-    except ValueError:
-        whole = None
-    if isinstance(whole, dict) and isinstance(whole.get("tests"), list):
-        yield from (item for item in whole["tests"] if isinstance(item, dict))
-        return
     decoder = json.JSONDecoder()
-    for match in re.finditer(r'\{\s*"(?:tier|input|reason)"', content):
+    at = content.find("{")
+    while at >= 0:
         try:
-            item, _ = decoder.raw_decode(content, match.start())
+            item, at = decoder.raw_decode(content, at)
         except ValueError:
-            continue
-        yield item
+            at += 1
+        else:
+            tests = item.get("tests", [item])
+            yield from tests if isinstance(tests, list) else ()
+        at = content.find("{", at)

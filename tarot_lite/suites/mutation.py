@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-Value = Any
+from tarot_lite.suites.formats import Value
+
 Path = tuple[Any, ...]
 
 _EACH = "*"
@@ -41,23 +42,15 @@ class _Place:
 
 
 class Habits:
-    """What the known inputs of one problem have in common.
+    """What the known inputs of one problem, as trees, have in common.
 
-    Parameters
-    ----------
-    values
-        The known inputs as trees.
-    text
-        The statement: numbers in it bound how far values may grow.
-    constants
-        Literals of the reference, favoured as new values.
-    empty
-        Whether a list may be empty though none was seen to be (a function's arguments; on standard input the count
-        is usually at least one).
+    Numbers in the statement, `text`, bound how far values may grow; the reference's `constants` are favoured as new values.
+    `empty` says whether a list may be empty though none was seen to be: a function's arguments may, on standard input the
+    count is usually at least one.
 
     Examples
     --------
-    >>> habits = Habits([([3, 1, 2],), ([2, 1, 4, 3],)], "")
+    >>> habits = Habits([([3, 1, 2],), ([2, 1, 4, 3],)])
     >>> habits.conform(([7, 7, 9],))
     ([1, 2, 3],)
     """
@@ -66,8 +59,7 @@ class Habits:
         self, values: Sequence[Value], text: str = "", constants: Sequence[Value] = (), empty: bool = True
     ) -> None:
         self.places: dict[Path, _Place] = {}
-        self.values = list(values)
-        self.constants = list(constants)
+        self.constants = constants
         self.empty = empty
         self.stated = _stated_bound(text)
         for value in values:
@@ -76,7 +68,7 @@ class Habits:
     def _learn(self, value: Value, path: Path) -> None:
         place = self.places.setdefault(path, _Place())
         place.kinds.add(type(value))
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_number(value):
             place.numbers.append(value)
         if isinstance(value, str):
             place.letters |= set(value)
@@ -108,20 +100,16 @@ class Habits:
     def conform(self, value: Value, path: Path = ()) -> Value:
         """Bend a tree back to the habits; the result is new, the argument stays as it was."""
         place = self.at(path)
-        if isinstance(value, bool) or value is None:
-            return value
-        if isinstance(value, int | float):
+        if _is_number(value):
             low, high = self.bounds(path)
             kept = min(max(value, low), high)
             return int(kept) if place.kinds == {int} else float(kept) if place.kinds == {float} else kept
         if isinstance(value, str):
             return self._conform_word(value, place)
-        if isinstance(value, tuple):
-            return tuple(self.conform(child, (*path, step)) for step, child in _children(value))
         if isinstance(value, list):
             return self._conform_list([self.conform(item, (*path, _EACH)) for item in value[:_LONGEST]], place)
-        if isinstance(value, set | frozenset):
-            return type(value)(self.conform(item, (*path, _EACH)) for item in _ordered(value))
+        if isinstance(value, tuple | set | frozenset):
+            return type(value)(self.conform(child, (*path, step)) for step, child in _children(value))
         if isinstance(value, dict):
             return {key: self.conform(item, (*path, _EACH)) for key, item in value.items()}
         return value
@@ -140,8 +128,8 @@ class Habits:
             order = sorted(range(len(items)), key=lambda at: (items[at], at))
             ranks = {at: rank for rank, at in enumerate(order, start=1)}
             return [ranks[at] for at in range(len(items))]
-        if place.all_lists(_is_distinct):
-            items = [item for at, item in enumerate(items) if item not in items[:at]]
+        if place.all_lists(lambda items: len(_distinct(items)) == len(items)):
+            items = _distinct(items)
         if place.all_lists(_is_sorted):
             items = sorted(items)
         if place.all_lists(_is_rectangle):
@@ -154,6 +142,10 @@ def _stated_bound(text: str) -> float | None:
     numbers = [10.0 ** int(power) for power in re.findall(r"\b10\s?(?:\^|\*\*)\s?\{?(\d{1,2})\b", text)]
     numbers += [float(number.replace(",", "")) for number in re.findall(r"(?:≤|<=|\\le\w*)\s*(\d[\d,]{0,15})", text)]
     return max(numbers, default=None)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _children(value: Value) -> Iterator[tuple[Any, Value]]:
@@ -172,15 +164,15 @@ def _ordered(items: set[Value] | frozenset[Value]) -> list[Value]:
 
 
 def _sortable(items: list[Value]) -> bool:
-    return all(isinstance(item, int | float) for item in items) or all(isinstance(item, str) for item in items)
+    return any(all(isinstance(item, kind) for item in items) for kind in (int | float, str))
 
 
 def _is_permutation(items: list[Value]) -> bool:
     return all(type(item) is int for item in items) and sorted(items) == list(range(1, len(items) + 1))
 
 
-def _is_distinct(items: list[Value]) -> bool:
-    return all(item not in items[:at] for at, item in enumerate(items))
+def _distinct(items: list[Value]) -> list[Value]:
+    return [item for at, item in enumerate(items) if item not in items[:at]]
 
 
 def _is_sorted(items: list[Value]) -> bool:
@@ -206,14 +198,7 @@ def _rectangle(rows: list[Value], square: bool) -> list[Value]:
 
 
 def mutate(value: Value, habits: Habits, rng: random.Random) -> Value:
-    """Change one to three places of an input, and bend it back to the habits.
-
-    Examples
-    --------
-    >>> habits = Habits([([1, 2, 3],), ([4, 4],)])
-    >>> mutate(([1, 2, 3],), habits, random.Random(0)) == mutate(([1, 2, 3],), habits, random.Random(0))
-    True
-    """
+    """Change one to three places of an input, and bend it back to the habits."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         paths = list(_nodes(value, ()))
         if not paths:
@@ -228,8 +213,8 @@ def _nodes(value: Value, steps: Path, place: Path = ()) -> Iterator[tuple[Path, 
     if not isinstance(value, tuple) and value is not None:
         yield steps, place
     if isinstance(value, list | tuple):
-        for at, item in enumerate(value):
-            yield from _nodes(item, (*steps, at), (*place, at if isinstance(value, tuple) else _EACH))
+        for at, (step, item) in enumerate(_children(value)):
+            yield from _nodes(item, (*steps, at), (*place, step))
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _nodes(item, (*steps, key), (*place, _EACH))
@@ -246,7 +231,7 @@ def _change(value: Value, steps: Path, change: Callable[[Value], Value]) -> Valu
 def _step(node: Value, place: Path, habits: Habits, rng: random.Random) -> Value:
     if isinstance(node, bool):
         return not node
-    if isinstance(node, int | float):
+    if _is_number(node):
         return _step_number(node, place, habits, rng)
     if isinstance(node, str):
         return _step_word(node, place, habits, rng)
@@ -326,33 +311,19 @@ def _step_dict(node: dict[Value, Value], place: Path, habits: Habits, rng: rando
 
 
 def shrink(value: Value, habits: Habits, rng: random.Random) -> Value:
-    """A smaller input: every list and word cut to its first one to three items.
-
-    Examples
-    --------
-    >>> shrink(([1, 2, 3, 4, 5, 6],), Habits([([1, 2, 3, 4, 5, 6],)]), random.Random(1))
-    ([1],)
-    """
+    """A smaller input: every list and word cut to its first one to three items."""
     keep = rng.randint(1, 3)
 
     def cut(node: Value) -> Value:
-        if isinstance(node, list):
-            return [cut(item) for item in node[:keep]]
-        if isinstance(node, tuple):
-            return tuple(cut(item) for item in node)
+        if isinstance(node, list | tuple):
+            return type(node)(cut(item) for item in (node[:keep] if isinstance(node, list) else node))
         return node[: max(keep, 2)] if isinstance(node, str) else node
 
     return habits.conform(cut(value))
 
 
 def grow(value: Value, habits: Habits, rng: random.Random) -> Value:
-    """A larger input: the longest lists of the known inputs, several times over, with many steps of mutation.
-
-    Examples
-    --------
-    >>> len(grow(([1, 2, 3],), Habits([([1, 2, 3],)]), random.Random(0))[0]) > 3
-    True
-    """
+    """A larger input: the longest lists of the known inputs, several times over, with many steps of mutation."""
     times = rng.randint(2, 4)
 
     def stretch(node: Value, place: Path) -> Value:
@@ -408,21 +379,17 @@ def _everywhere(node: Value, place: Path, habits: Habits, change: _Extreme, inne
         changed = change(node, place, habits)
         if changed is not None:
             return changed
-    if isinstance(node, tuple):
-        return tuple(_everywhere(item, (*place, at), habits, change, inner) for at, item in enumerate(node))
-    if isinstance(node, list):
-        return [_everywhere(item, (*place, _EACH), habits, change, inner) for item in node]
+    if isinstance(node, list | tuple):
+        return type(node)(_everywhere(item, (*place, step), habits, change, inner) for step, item in _children(node))
     return node
 
 
-_Extreme = Callable[[Value, Path, Habits], Value]
+_Extreme = Callable[[Value, Path, Habits], Value]  # the changed node, None where it does not fit
 
 
 def _number(pick: Callable[[tuple[float, float]], float]) -> _Extreme:
     def change(node: Value, place: Path, habits: Habits) -> Value:
-        if isinstance(node, bool) or not isinstance(node, int | float):
-            return None
-        return type(node)(pick(habits.bounds(place)))
+        return type(node)(pick(habits.bounds(place))) if _is_number(node) else None
 
     return change
 
@@ -453,14 +420,7 @@ _EXTREMES: dict[str, _Extreme] = {
 
 
 def boundary_features(value: Value, habits: Habits) -> tuple[str, ...]:
-    """What is extreme about an input, compared with the known ones: the signs of an edge test.
-
-    Examples
-    --------
-    >>> habits = Habits([([1, 5, 2],), ([4, 4],)])
-    >>> boundary_features(([],), habits), boundary_features(([1, 5, 2],), habits)
-    (('empty',), ())
-    """
+    """What is extreme about an input, compared with the known ones: the signs of an edge test."""
     found: dict[str, None] = {}
 
     def look(node: Value, place: Path) -> None:
@@ -473,7 +433,7 @@ def boundary_features(value: Value, habits: Habits) -> tuple[str, ...]:
                 found["all equal"] = None
             if len(node) > max(habits.at(place).lengths, default=len(node)):
                 found["longest"] = None
-        elif isinstance(node, int | float) and not isinstance(node, bool):
+        elif _is_number(node):
             numbers.setdefault(place, []).append(node)
         for step, child in _children(node):
             look(child, (*place, step))

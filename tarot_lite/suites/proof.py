@@ -8,7 +8,7 @@ although two runs a moment apart might agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tarot_lite.judging import Verdict
@@ -19,6 +19,8 @@ from tarot_lite.suites.proposers import Proposal
 CLAIM_DIFFERS = "claimed output differs"
 """Reason of a `Rejection`: the reference answers otherwise."""
 
+_MOST_KB = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -26,91 +28,67 @@ class Proven:
 
     test: TestCase
     source: str
-    what: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A proposal that did not, and why.
-
-    Parameters
-    ----------
-    source
-        The proposer.
-    reason
-        One of a few phrases, so that reasons can be counted.
-    detail
-        The case at hand: the error, the sizes, the two outputs.
-    input
-        The beginning of the input.
-    """
+    """A proposal that did not, and why."""
 
     source: str
-    reason: str
-    detail: str
-    input: str
+    reason: str  # one of a few phrases, so that reasons can be counted
+    detail: str  # the case at hand: the error, the sizes, the two outputs
+    input: str  # its beginning
+
+    @staticmethod
+    def of(proposal: Proposal, reason: str, detail: str) -> Rejection:
+        """The rejection of a proposal, with what is worth keeping of it."""
+        return Rejection(proposal.source, reason, detail[:300], proposal.input[:120])
 
 
-def screen(proposals: Iterable[Proposal], max_input_kb: float) -> tuple[list[Proposal], list[Rejection]]:
+def screen(proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[Rejection]]:
     """Drop duplicates and inputs that are too large, before anything runs; the first of equal inputs stays.
 
     Examples
     --------
-    >>> kept, rejections = screen([Proposal("1", "given"), Proposal("1\\n", "mutation"), Proposal("9" * 3000, "x")], 1)
+    >>> kept, rejections = screen([Proposal("1", "given"), Proposal("1\\n", "mutation"), Proposal("9" * 300_000, "x")])
     >>> len(kept), [rejection.reason for rejection in rejections]
     (1, ['duplicate', 'too large'])
     """
     kept: dict[str, Proposal] = {}
     rejections = []
     for proposal in proposals:
-        size = len(proposal.input.encode("utf-8", "surrogatepass"))
+        size = len(proposal.input.encode("utf-8", "surrogatepass")) / 1024
         key = proposal.input.rstrip("\n")
-        if size > max_input_kb * 1024:
-            detail = f"{size / 1024:,.0f} KiB of input, the limit is {max_input_kb:g}"
-            rejections.append(_rejection(proposal, "too large", detail))
+        if size > _MOST_KB:
+            detail = f"{size:,.0f} KiB of input, the limit is {_MOST_KB}"
+            rejections.append(Rejection.of(proposal, "too large", detail))
         elif key in kept:
-            rejections.append(_rejection(proposal, "duplicate", f"the same input came from {kept[key].source} before"))
+            rejections.append(
+                Rejection.of(proposal, "duplicate", f"the same input came from {kept[key].source} before")
+            )
         else:
             kept[key] = proposal
     return list(kept.values()), rejections
 
 
-def prove(
-    problem: Problem, proposals: Sequence[Proposal], first: Sequence[Execution], second: Sequence[Execution]
-) -> tuple[list[Proven], list[Rejection]]:
-    """Judge what the two runs of the reference gave."""
-    proven, rejections = [], []
-    for proposal, one, two in zip(proposals, first, second, strict=True):
-        test, why = _judge(problem, proposal, one, two)
-        if test is not None:
-            proven.append(Proven(test, proposal.source, proposal.reason))
-        else:
-            rejections.append(_rejection(proposal, *why))
-    return proven, rejections
-
-
-def _judge(
-    problem: Problem, proposal: Proposal, one: Execution, two: Execution
-) -> tuple[TestCase | None, tuple[str, str]]:
-    for run in (one, two):
+def prove(problem: Problem, proposal: Proposal, first: Execution, second: Execution) -> TestCase | Rejection:
+    """The test that a proposal becomes by what two runs of the reference gave."""
+    one, two = first.stdout, second.stdout
+    for run in (first, second):
         if run.verdict is not Verdict.PASSED:
-            return None, (f"reference: {run.verdict.value.replace('_', ' ')}", run.error)
-    if not one.stdout.strip():
-        return None, ("no output", "the reference printed nothing")
-    test = TestCase(proposal.input, one.stdout, proposal.tier, proposal.reason)
-    if not problem.answers(test, two.stdout):
-        return None, ("not deterministic", f"two runs gave {one.stdout[:60]!r} and {two.stdout[:60]!r}")
-    if problem.form is Form.FUNCTION and re.search(r"<.* at 0x[0-9a-f]+>", one.stdout):
-        return None, ("not a value", f"the result cannot be written down: {one.stdout[:60]!r}")
+            return Rejection.of(proposal, f"reference: {run.verdict.value.replace('_', ' ')}", run.error)
+    if not one.strip():
+        return Rejection.of(proposal, "no output", "the reference printed nothing")
+    test = TestCase(proposal.input, one, proposal.tier, proposal.reason)
+    if not problem.answers(test, two):
+        return Rejection.of(proposal, "not deterministic", f"two runs gave {one[:60]!r} and {two[:60]!r}")
+    if problem.form is Form.FUNCTION and re.search(r"<.* at 0x[0-9a-f]+>", one):
+        return Rejection.of(proposal, "not a value", f"the result cannot be written down: {one[:60]!r}")
     if proposal.output:
-        if not problem.answers(replace(test, output=proposal.output), one.stdout):
-            return None, (CLAIM_DIFFERS, f"claimed {proposal.output[:60]!r}, got {one.stdout[:60]!r}")
         test = replace(test, output=proposal.output)
-    return test, ("", "")
-
-
-def _rejection(proposal: Proposal, reason: str, detail: str) -> Rejection:
-    return Rejection(proposal.source, reason, detail[:300], proposal.input[:120])
+        if not problem.answers(test, one):
+            return Rejection.of(proposal, CLAIM_DIFFERS, f"claimed {proposal.output[:60]!r}, got {one[:60]!r}")
+    return test
 
 
 # --- another world --------------------------------------------------------------------------------------------

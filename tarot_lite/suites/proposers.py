@@ -15,44 +15,28 @@ from typing import Protocol
 
 from tarot_lite.problems import Form, Problem, Tier
 from tarot_lite.suites.candidates import constants
-from tarot_lite.suites.formats import Format, FormatError, learn
-from tarot_lite.suites.mutation import Habits, Value, boundaries, boundary_features, grow, mutate, shrink
+from tarot_lite.suites.formats import Format, FormatError, Value, learn
+from tarot_lite.suites.mutation import Habits, boundaries, boundary_features, grow, mutate, shrink
 
 _READABLE = 64 * 1024  # characters: longer known inputs are not taken apart
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An input that somebody proposes as a test.
+    """An input that somebody proposes as a test, and what is claimed about it."""
 
-    Parameters
-    ----------
-    input
-        Text for standard input (a literal list of arguments for functions).
-    source
-        The proposer's name.
-    tier
-        The tier that the proposer claims; None leaves it to the calibration.
-    reason
-        Why, in words; None if it is not said.
-    output
-        The output that is claimed, to be checked against the reference; None claims none.
-    """
-
-    input: str
-    source: str
-    tier: Tier | None = None
-    reason: str | None = None
-    output: str | None = None
+    input: str  # text for standard input, or a literal list of arguments
+    source: str  # the proposer's name
+    tier: Tier | None = None  # None leaves it to the calibration
+    reason: str | None = None  # in words
+    output: str | None = None  # checked against the reference
 
 
 class Proposer(Protocol):
-    """Anything that proposes inputs for a problem."""
+    """Anything that proposes inputs for a problem, under a name for tables and `Proposal.source`."""
 
     @property
-    def name(self) -> str:
-        """Names it in tables and in `Proposal.source`."""
-        ...
+    def name(self) -> str: ...
 
     def propose(self, problem: Problem, seed: int) -> list[Proposal]:
         """Inputs for the problem, the same for the same seed."""
@@ -61,14 +45,7 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True)
 class Given:
-    """The tests that the problem has already, labels and outputs included.
-
-    Examples
-    --------
-    >>> from tarot_lite.problems import TestCase
-    >>> Given().propose(Problem("p", "Double.", (TestCase("4", "8", Tier.BASIC),)), seed=0)[0].tier
-    <Tier.BASIC: 'basic'>
-    """
+    """The tests that the problem has already, labels and outputs included."""
 
     name: str = "given"
 
@@ -79,14 +56,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Mutation:
-    """Mutations of the known inputs, within their format, and inputs at its limits.
-
-    Parameters
-    ----------
-    count
-        Inputs for a problem, > 0; fewer if the format does not yield as many.
-    name
-        Names the proposer.
+    """At most `count` mutations of the known inputs, within their format, and inputs at its limits.
 
     Examples
     --------
@@ -118,18 +88,14 @@ class Mutation:
 
     def _inputs(self, model: InputModel, rng: random.Random) -> Iterator[tuple[str, Value]]:
         """Boundaries, then smaller, changed and larger inputs in turn, until enough attempts were made."""
-        extremes = [found for value in model.values[:2] for found in boundaries(value, model.habits)]
+        habits = model.habits
+        extremes = [found for value in model.values[:2] for found in boundaries(value, habits)]
         yield from extremes[: max(self.count // 2, 2)]
-        changes = (("a smaller input", shrink), ("a changed input", mutate), ("a larger input", grow))
-        for attempt in range(6 * self.count):
-            what, change = changes[attempt % 3]
-            value = model.values[(attempt // 3) % len(model.values)]
-            yield (
-                what,
-                mutate(change(value, model.habits, rng), model.habits, rng)
-                if what != "a changed input"
-                else (mutate(value, model.habits, rng)),
-            )
+        for attempt in range(2 * self.count):
+            value = model.values[attempt % len(model.values)]
+            yield "a smaller input", mutate(shrink(value, habits, rng), habits, rng)
+            yield "a changed input", mutate(value, habits, rng)
+            yield "a larger input", mutate(grow(value, habits, rng), habits, rng)
 
 
 @dataclass(frozen=True)
@@ -141,16 +107,15 @@ class InputModel:
     habits: Habits
 
     @staticmethod
+    @lru_cache(maxsize=256)
     def of(problem: Problem) -> InputModel:
-        """Learn it from the problem's tests.
-
-        Raises
-        ------
-        FormatError
-            If there is no test, or none that can be taken apart.
-        """
-        texts = tuple(test.input for test in problem.tests if len(test.input) <= _READABLE)
-        return _input_model(texts, problem.statement, problem.reference or "", problem.form)
+        """Learn it from the problem's tests; `FormatError` if there is none, or none that can be taken apart."""
+        texts = dict.fromkeys(test.input for test in problem.tests if len(test.input) <= _READABLE)
+        function = problem.form is Form.FUNCTION
+        shape = learn(list(texts), function)
+        values = tuple(map(shape.parse, texts))
+        favoured = constants(problem.reference or "", problem.form)
+        return InputModel(shape, values, Habits(values, problem.statement, favoured, empty=function))
 
     def features(self, text: str) -> tuple[str, ...]:
         """What is extreme about an input; nothing if it does not have the format."""
@@ -158,11 +123,3 @@ class InputModel:
             return boundary_features(self.format.parse(text), self.habits)
         except FormatError:
             return ()
-
-
-@lru_cache(maxsize=256)
-def _input_model(texts: tuple[str, ...], statement: str, reference: str, form: Form) -> InputModel:
-    function = form is Form.FUNCTION
-    shape = learn(texts, function)
-    values = tuple(shape.parse(text) for text in dict.fromkeys(texts))
-    return InputModel(shape, values, Habits(values, statement, constants(reference, form), empty=function))

@@ -1,41 +1,25 @@
-"""What a build made and measured, as problems, tables and files."""
+"""What a build made and measured, as problems and tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tarot_lite.problems import Problem, Tier, from_row
-from tarot_lite.runs import write_atomic
 from tarot_lite.statistics import bootstrap
-from tarot_lite.suites.sources import write_rows
 
 if TYPE_CHECKING:
     import pandas
 
+_FEW_PROBLEMS = 20
+
 
 class SuiteReport:
-    """The result of `build`.
+    """The result of `build`: one record for each problem, in order."""
 
-    Parameters
-    ----------
-    records
-        One for each problem, in order, as `build` makes them.
-    settings
-        What the build depended on.
-
-    Examples
-    --------
-    >>> SuiteReport([], {}).summary()["problems"]
-    0
-    """
-
-    def __init__(self, records: Sequence[dict[str, Any]], settings: dict[str, Any]) -> None:
+    def __init__(self, records: Sequence[dict[str, Any]]) -> None:
         self.records = list(records)
-        self.settings = settings
 
     @cached_property
     def problems(self) -> list[Problem]:
@@ -47,13 +31,7 @@ class SuiteReport:
         return [record["row"] for record in self.records if "row" in record]
 
     def record(self, problem_id: str) -> dict[str, Any]:
-        """Everything known about one problem.
-
-        Raises
-        ------
-        KeyError
-            If there is no such problem; the message names some that there are.
-        """
+        """Everything known about one problem; KeyError if there is no such problem."""
         for record in self.records:
             if record["problem_id"] == problem_id:
                 return record
@@ -82,7 +60,7 @@ class SuiteReport:
             for record in self.records
             for rejection in record.get("rejections", ())
         )
-        return _frame(rows, ["problem_id", "source", "reason", "detail", "input"])
+        return _frame(rows, ("problem_id", "source", "reason", "detail", "input"))
 
     def tier_table(self) -> pandas.DataFrame:
         """One row a tier: tests in the suites, their mean difficulty (95 % interval: bootstrap over problems), and the
@@ -90,51 +68,30 @@ class SuiteReport:
         calibrated = [record for record in self.records if record["status"] == "built"]
         rows = []
         for tier in Tier:
-            tests = [test for record in calibrated for test in _kept(record) if test["tier"] == tier.value]
-            having = sum(any(test["tier"] == tier.value for test in _kept(record)) for record in calibrated)
-            mean = _mean([test["difficulty"] for test in tests])
             by_problem = [[t["difficulty"] for t in _kept(record) if t["tier"] == tier.value] for record in calibrated]
-            low, high = _ratio_interval([(sum(values), len(values)) for values in by_problem])
-            rows.append(
-                {
-                    "tier": tier.value,
-                    "problems": having,
-                    "share": having / len(calibrated) if calibrated else None,
-                    "tests": len(tests),
-                    "difficulty": mean,
-                    "low": low,
-                    "high": high,
-                }
-            )
-        return _frame(rows, ["tier", "problems", "share", "tests", "difficulty", "low", "high"])
+            having = sum(map(bool, by_problem))
+            share = having / len(calibrated) if calibrated else None
+            difficulties = [each for values in by_problem for each in values]
+            interval = _ratio_interval([(sum(values), len(values)) for values in by_problem])
+            rows.append((tier.value, having, share, len(difficulties), _mean(difficulties), *interval))
+        return _frame(rows, ("tier", "problems", "share", "tests", "difficulty", "low", "high"))
 
     def ladder(self, problem_id: str) -> pandas.DataFrame:
-        """One problem's suite from easy to hard: input, output, difficulty, and which candidates only it catches."""
+        """One problem's suite from easy to hard: input, output, difficulty, and how many candidates only it catches."""
         record = self.record(problem_id)
         rows = []
         caught: set[int] = set()
         for at in record.get("kept", ()):
             test = record["tests"][at]
             own = {number for number, mark in enumerate(record["matrix"][at]) if mark == "#"}
-            rows.append(
-                {
-                    "tier": test["tier"],
-                    "input": test["input"],
-                    "output": test["output"],
-                    "difficulty": test["difficulty"],
-                    "rejects": test["rejects"],
-                    "new": len(own - caught),
-                    "source": test["source"],
-                    "features": ", ".join(test["features"]),
-                }
-            )
+            rows.append(test | {"new": len(own - caught), "features": ", ".join(test["features"])})
             caught |= own
-        return _frame(rows, ["tier", "input", "output", "difficulty", "rejects", "new", "source", "features"])
+        return _frame(rows, ("tier", "input", "output", "difficulty", "rejects", "new", "source", "features"))
 
     # --- the whole in numbers -----------------------------------------------------------------------------------
 
     def summary(self) -> dict[str, Any]:
-        """The numbers of a build; None where nothing could be measured."""
+        """The numbers of a build, with those of `agreement`; None where nothing could be measured."""
         rows = [_problem_row(record) for record in self.records]
         built = [row for row in rows if row["status"] == "built"]
         order = [row["ordered"] for row in built if row["ordered"] is not None]
@@ -142,10 +99,7 @@ class SuiteReport:
         return {
             "problems": len(rows),
             "built": len(built),
-            "not_calibrated": sum(row["status"] == "not calibrated" for row in rows),
-            "rejected": sum(row["status"] in ("rejected", "broken") for row in rows),
             "tests": sum(row["tests"] for row in rows),
-            "four_tiers": sum(row["missing"] == "" for row in built),
             "ordered": sum(order),
             "order_known": len(order),
             "given_ordered": sum(given),
@@ -168,13 +122,14 @@ class SuiteReport:
             such pairs; ``label_verdict`` on "higher labels are harder": ``holds`` or ``does not hold`` if the interval
             lies above or below one half, ``undecided`` if it does not, or if fewer than 20 problems bear it (of so
             few, drawn with replacement, an interval is too narrow); ``spearman`` rank correlation of
-            label and difficulty over all of them, ``label_tests`` their number.  None without such tests.
+            label and difficulty over all of them.  None without such tests.
         """
         ranks, difficulties = [], []
         by_problem = []
         for record in self.records:
             concordant = pairs = 0
-            tests = [test for test in record.get("tests", ()) if _has_ladder_label(test)]
+            labelled = [test for test in record.get("tests", ()) if test["given"] not in (None, "edge")]
+            tests = [test for test in labelled if test["difficulty"] is not None]
             ranks += [Tier(test["given"]).rank for test in tests]
             difficulties += [test["difficulty"] for test in tests]
             for one in tests:
@@ -185,84 +140,43 @@ class SuiteReport:
             by_problem.append((concordant, pairs))
         low, high = _ratio_interval(by_problem)
         pairs = sum(pairs for _, pairs in by_problem)
+        having = sum(pairs > 0 for _, pairs in by_problem)
+        verdict = "undecided"
+        if low is not None and high is not None and having >= _FEW_PROBLEMS:
+            verdict = "holds" if low > 0.5 else "does not hold" if high < 0.5 else "undecided"
         return {
-            "label_tests": len(ranks),
             "label_pairs": pairs,
-            "label_problems": sum(pairs_of_problem > 0 for _, pairs_of_problem in by_problem),
-            "label_verdict": _verdict([pairs_of_problem for _, pairs_of_problem in by_problem], low, high),
+            "label_problems": having,
+            "label_verdict": verdict,
             "concordant": sum(agreeing for agreeing, _ in by_problem) / pairs if pairs else None,
             "concordant_low": low,
             "concordant_high": high,
             "spearman": _spearman(ranks, difficulties),
         }
 
-    # --- files --------------------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path) -> None:
-        """Write ``suites.jsonl`` (published schema) and the tables."""
-        folder = Path(folder)
-        write_rows(folder / "suites.jsonl", self.rows())
-        for name in ("problems", "tests", "rejections"):
-            frame = getattr(self, f"{name}_table")()
-            write_atomic(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        write_atomic(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
-
-
-_FEW_PROBLEMS = 20
-
-_PROBLEM_COLUMNS = [
-    "problem_id",
-    "status",
-    "reason",
-    "tests",
-    "missing",
-    "wrong",
-    "candidates",
-    "given_score",
-    "kept_score",
-    "ordered",
-    "given_ordered",
-    "line_coverage",
-    "rejections",
-]
-_TEST_COLUMNS = [
-    "problem_id",
-    "test",
-    "source",
-    "given",
-    "tier",
-    "kept",
-    "dropped",
-    "difficulty",
-    "low",
-    "high",
-    "rejects",
-    "features",
-    "steps",
-    "what",
-    "input",
-    "output",
-]
+_PROBLEM_COLUMNS = ("problem_id", "status", "reason", "tests", "missing", "wrong", "candidates", "given_score", "kept_score",
+                    "ordered", "given_ordered", "line_coverage", "rejections")  # fmt: skip
+_TEST_COLUMNS = ("problem_id", "test", "source", "given", "tier", "kept", "dropped", "difficulty", "low", "high", "rejects",
+                 "features", "steps", "what", "input", "output")  # fmt: skip
 
 
 def _problem_row(record: dict[str, Any]) -> dict[str, Any]:
-    cover = record.get("coverage") or {}
-    missing = record.get("missing", {})
+    cover = record.get("coverage")
+    given = [test for test in record.get("tests", ()) if test["source"] == "given"]
     return {
         "problem_id": record["problem_id"],
         "status": record["status"],
         "reason": record["reason"],
         "tests": len(record.get("kept", ())),
-        "missing": "; ".join(f"{tier}: {why}" for tier, why in missing.items()),
+        "missing": "; ".join(f"{tier}: {why}" for tier, why in record.get("missing", {}).items()),
         "wrong": record.get("wrong"),
         "candidates": len(record.get("candidates", ())),
         "given_score": record.get("given_score"),
         "kept_score": record.get("kept_score"),
         "ordered": _ordered([(test["tier"], test["difficulty"]) for test in _kept(record)]),
-        "given_ordered": _ordered(
-            [(t["given"], t["difficulty"]) for t in record.get("tests", ()) if t["source"] == "given"]
-        ),
-        "line_coverage": _ratio(cover.get("lines"), cover.get("all_lines")),
+        "given_ordered": _ordered([(test["given"], test["difficulty"]) for test in given]),
+        "line_coverage": cover["lines"] / cover["all_lines"] if cover and cover["all_lines"] else None,
         "rejections": len(record.get("rejections", ())),
     }
 
@@ -282,22 +196,12 @@ def _ordered(tests: Sequence[tuple[str | None, float | None]]) -> bool | None:
     return means[0] < means[1] < means[2]
 
 
-def _has_ladder_label(test: dict[str, Any]) -> bool:
-    return test["given"] not in (None, "edge") and test["difficulty"] is not None
-
-
 def _ratio_interval(ratios: Sequence[tuple[float, float]]) -> tuple[float | None, float | None]:
     """95 % interval of sum of numerators / sum of denominators, over problems drawn with replacement."""
     known = [pair for pair in ratios if pair[1]]
     if not known:
         return None, None
     return bootstrap(lambda top, bottom, axis: top.sum(axis) / bottom.sum(axis), *zip(*known, strict=True))
-
-
-def _verdict(pairs_by_problem: Sequence[int], low: float | None, high: float | None) -> str:
-    if low is None or high is None or sum(pairs > 0 for pairs in pairs_by_problem) < _FEW_PROBLEMS:
-        return "undecided"
-    return "holds" if low > 0.5 else "does not hold" if high < 0.5 else "undecided"
 
 
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -314,11 +218,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _ratio(part: int | None, whole: int | None) -> float | None:
-    return part / whole if part is not None and whole else None
-
-
-def _frame(rows: Iterable[dict[str, Any]], columns: list[str]) -> pandas.DataFrame:
+def _frame(rows: Iterable[Any], columns: Sequence[str]) -> pandas.DataFrame:
     import pandas
 
-    return pandas.DataFrame(list(rows), columns=columns)
+    return pandas.DataFrame(list(rows), columns=list(columns))

@@ -1,19 +1,27 @@
-"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`); and rows into a file."""
+"""Problems from files and from the Hub, one at a time, in any of the published row forms (`forms`); and rows into a file.
+
+`import_problems` makes tiered problems that a run takes of them: ``python -m tarot_lite import``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tarot_lite import jsonlines
-from tarot_lite.problems import Problem, ProblemError
+from tarot_lite.problems import Problem, ProblemError, Tier, to_row
 from tarot_lite.runs import write_atomic
+from tarot_lite.sandbox import Sandbox
+from tarot_lite.suites.build import build
 from tarot_lite.suites.forms import from_any_row
+from tarot_lite.suites.proposers import Proposer
 
 _SUFFIXES = (".jsonl", ".json", ".parquet", ".gz")
 
@@ -24,15 +32,9 @@ def is_file(name: str) -> bool:
 
 
 def find(name: str) -> Iterator[Problem | ProblemError]:
-    """Problems of a file, or of a data set of the Hub or a folder (its split ``train``).
-
-    Raises
-    ------
-    ProblemError
-        If it cannot be had at all.
-    """
+    """Problems of a file, or of a data set of the Hub or a folder (its split ``train``); `ProblemError` if there is none."""
     try:
-        yield from read(name) if is_file(name) else hub(name)
+        yield from read(name) if is_file(name) else _hub(name)
     except ProblemError:
         raise
     except (OSError, ValueError) as error:  # what `datasets` raises for a name it does not find, offline or gated
@@ -45,21 +47,7 @@ def find(name: str) -> Iterator[Problem | ProblemError]:
 def read(path: str | Path) -> Iterator[Problem | ProblemError]:
     """Read a file of problems: JSON lines or one JSON array (``.gz`` too), or parquet.
 
-    A broken line or row is given back as an error and does not end it.
-
-    Raises
-    ------
-    ProblemError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "p.jsonl"
-    >>> path.write_text('{"problem_id": "p"}\\n')
-    20
-    >>> [type(problem).__name__ for problem in read(path)]
-    ['ProblemError']
+    A broken line or row is given back as an error and does not end it; `ProblemError` is raised if there is no file.
     """
     path = Path(path)
     if not path.is_file():
@@ -98,26 +86,13 @@ def _whole(path: Path) -> list[Any] | None:
     return value if isinstance(value, list) else [value]
 
 
-def hub(name: str, split: str = "train", **options: Any) -> Iterator[Problem | ProblemError]:
-    """Stream a data set of the Hub (or a local `datasets` folder), such as the published tiers.
-
-    Parameters
-    ----------
-    name
-        ``"chansung/verifiable-coding-problems-python-v2"``, ``"open-r1/verifiable-coding-problems-python"``, a path …;
-        ``@commit`` may follow a name.
-    split
-        Which split.
-    options
-        Passed on to ``datasets.load_dataset``.
-    """
+def _hub(name: str) -> Iterator[Problem | ProblemError]:
+    """Stream a data set of the Hub (``@commit`` may follow its name), or a local folder of `datasets`."""
     from datasets import load_dataset
 
     repository, _, revision = name.partition("@")
-    if revision:
-        options["revision"] = revision
-    rows = load_dataset(repository, split=split, streaming=True, **options)
-    return _parsed((f"{name}[{split}], row {number}", row) for number, row in enumerate(rows))
+    rows = load_dataset(repository, split="train", streaming=True, revision=revision or None)
+    return _parsed((f"{name}[train], row {number}", row) for number, row in enumerate(rows))
 
 
 def _parsed(items: Iterable[tuple[str, Any]]) -> Iterator[Problem | ProblemError]:
@@ -147,3 +122,58 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """
     lines = (json.dumps(row, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/") + "\n" for row in rows)
     write_atomic(path, "".join(lines))
+
+
+# ----------------------------------------------------------------------------------------------------- importing
+
+
+def import_problems(
+    source: str, out: Path, sandbox: Sandbox, limit: int | None = None, proposers: Sequence[Proposer] | None = None
+) -> list[str]:
+    """Read rows of any form in `forms.FORMS`, give those without four tiers a calibrated suite, and write `out`.
+
+    Returns what a person is told: how many can be used, every broken row, and what else was left out by its reason.
+    """
+    asked: list[Problem] = []
+    broken: list[str] = []
+    left_out: dict[str, list[str]] = {}
+    for item in islice(find(source), limit):
+        if isinstance(item, ProblemError):
+            broken.append(str(item))
+        elif not item.statement.strip():
+            left_out.setdefault("no statement", []).append(item.problem_id)
+        else:
+            asked.append(item)
+    parts = out.with_name(f"{out.name}.parts")
+    report = build([problem for problem in asked if len(problem.tiers) < len(Tier)], sandbox, proposers, folder=parts)
+    reasons = {record["problem_id"]: record["reason"] for record in report.records}
+    made = {problem.problem_id: problem for problem in report.problems}
+    usable = []
+    for problem in (made.get(each.problem_id, each) for each in asked):
+        if problem.tiers and (problem.problem_id in made or problem.problem_id not in reasons):
+            usable.append(problem)
+        else:
+            reason = reasons[problem.problem_id] or "no test tells a wrong program from the reference"
+            left_out.setdefault(reason, []).append(problem.problem_id)
+    told = list(_usable(usable, len(usable) + len(broken) + sum(map(len, left_out.values()))))
+    told += [f"  broken row: {row}" for row in broken]
+    for reason, which in sorted(left_out.items(), key=lambda item: -len(item[1])):
+        more = ", …" if len(which) > 3 else ""
+        told.append(f"  left out: {len(which)} × {reason} ({', '.join(which[:3])}{more})")
+    rejections = [each for record in report.records for each in record["rejections"] if each["source"] == "given"]
+    for reason, count in Counter(each["reason"] for each in rejections).most_common():
+        told.append(f"  tests left out: {count} × {reason}")
+    if not usable:
+        raise ProblemError(f"{source}: no problem can be used.\n" + "\n".join(told))
+    write_rows(out, map(to_row, usable))
+    shutil.rmtree(parts, ignore_errors=True)
+    return told
+
+
+def _usable(problems: Sequence[Problem], total: int) -> Iterator[str]:
+    whole = sum(len(problem.tiers) == len(Tier) for problem in problems)
+    tests = sum(len(problem.tests) for problem in problems)
+    yield f"{len(problems)} of {total} problems can be used, with {tests} tests: {whole} have all four tiers"
+    for tier in Tier:
+        if without := sum(tier not in problem.tiers for problem in problems):
+            yield f"  {without} have no {tier.value} test: that tier does not count for them"

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 
 from tarot_lite import origins, worlds
 from tarot_lite.problems import Problem, ProblemError
@@ -22,13 +23,6 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
 
     Problems are put in the order of a hash of their id; the held-out ones are the first, those to train on the last.
     So a split does not depend on the order of the file, and more problems to train on never move a held-out one.
-
-    Examples
-    --------
-    >>> of_data("nowhere.jsonl", {"train": 1})  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    tarot_lite.problems.ProblemError: parameter problems_data: nowhere.jsonl: no such file; ...
     """
     found, dropped = usable(name)
     wanted = sum(sizes.values())
@@ -39,11 +33,8 @@ def of_data(name: str, sizes: Mapping[str, int]) -> dict[str, list[Problem]]:
             f"parameter problems_data: {name} has {len(found)} usable problems, but the splits ask for {wanted} "
             f"({asked}); give more, or for these: {sized(len(found))}" + (f".  Left out: {why}" if why else "")
         )
-    splits, start = {}, 0
-    for split in _ORDER:
-        splits[split] = list(found[start : start + sizes.get(split, 0)])
-        start += sizes.get(split, 0)
-    return splits
+    rest = iter(found)
+    return {split: list(islice(rest, sizes.get(split, 0))) for split in _ORDER}
 
 
 def sized(count: int) -> str:
@@ -69,7 +60,7 @@ def of_run(settings: Settings, split: str) -> list[Problem]:
 
 
 def usable(name: str) -> tuple[tuple[Problem, ...], tuple[tuple[str, int], ...]]:
-    """Problems of a data set with a statement and a test in some tier, in the order of the hash of their id.
+    """Problems of a data set with a statement and a test in some tier, in the order of the hash of their id; and why others not.
 
     Of those that ask the same, but for case, blanks and punctuation, the first is taken: else one split would hold the answers
     to another.
@@ -83,18 +74,17 @@ def _usable(name: str, content: str) -> tuple[tuple[Problem, ...], tuple[tuple[s
     kept: list[Problem] = []
     dropped: Counter[str] = Counter()
     try:
-        found = list(sources.find(name))
+        for problem in sources.find(name):
+            if isinstance(problem, ProblemError):
+                dropped["broken row"] += 1
+            elif not problem.statement.strip():
+                dropped["no statement"] += 1
+            elif not problem.tiers:
+                dropped["no test with a tier"] += 1
+            else:
+                kept.append(problem)
     except ProblemError as error:
         raise ProblemError(f"parameter problems_data: {error}") from error
-    for problem in found:
-        if isinstance(problem, ProblemError):
-            dropped["broken row"] += 1
-        elif not problem.statement.strip():
-            dropped["no statement"] += 1
-        elif not problem.tiers:
-            dropped["no test with a tier"] += 1
-        else:
-            kept.append(problem)
     kept.sort(key=lambda problem: hashlib.sha256(problem.problem_id.encode()).digest())
     distinct: dict[str, Problem] = {}
     for problem in kept:

@@ -39,18 +39,7 @@ WORLDS: dict[str, World] = {"lists": toyworld, "mixed": mixed}
 
 
 def get(name: str) -> World:
-    """A world by its name, the value of the parameter ``world``.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-
-    Examples
-    --------
-    >>> get("mixed").problems("train", 1, seed=7)[0].statement
-    '# items below 4, first 4, negated sum, 0 if none'
-    """
+    """A world by its name, the value of the parameter ``world``."""
     if name not in WORLDS:
         raise ValueError(f"world {name!r} is unknown; give one of {', '.join(WORLDS)}")
     return WORLDS[name]

@@ -1,6 +1,6 @@
 """Four families of small problems whose edge tier does not contain the others: lists, words, counts and walks.
 
-One English line asks for one line of Python, as in `tarot_lite.worlds.lists`.  Every program has the same four parts,
+One English line asks for one line of Python, as in `tarot_lite.toyworld`.  Every program has the same four parts,
 whatever its family, and a tiny student learns them from a corpus in which all but the core are often *wrong in a plausible
 way*::
 
@@ -21,27 +21,16 @@ edge           x                  x
 So a program may pass edge and fail intermediate: it knows what to do with nothing, and draws the line at the wrong place.
 No constant passes any test, and `problems` keeps the specifications of its splits apart.
 
-The constants were chosen on tuning problems with run seed 5, which no report uses (60 problems, 8 samples):
-
-============  =====  ============  =======  =====  =====  ==========================
-warm-up step  basic  intermediate  complex  edge   whole  passes edge, not the rest
-============  =====  ============  =======  =====  =====  ==========================
-70            41.7%  14.4%         4.6%     9.6%   0.6%   67%
-100           61.9%  31.2%         10.4%    15.8%  0.8%   57%
-130           69.6%  42.3%         21.7%    19.0%  5.2%   44%
-200           91.0%  63.3%         39.2%    24.6%  9.8%   28%
-============  =====  ============  =======  =====  =====  ==========================
-
-The last column is the share of those that pass edge and fail basic or intermediate.  80 steps of GRPO (seed 1) took the
-student of step 70 to a whole suite of 0.8 to 2.1%, and that of step 100 to 3.8% (uni), 4.6% (frontier), 6.2%
-(standardized) and 7.9% (var_asce_rev): so a ladder begins at 100.
+The shares of `RIGHT` were chosen on tuning problems with run seed 5, which no report uses: after 100 steps of warm-up a student
+passes 62 % of basic, 31 % of intermediate, 10 % of complex, 16 % of edge and 0.8 % of whole suites, and 57 % of what passes edge
+fails basic or intermediate.  From there 80 steps of GRPO come to 4 to 8 % of whole suites, after 70 steps of warm-up to 2 %.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from itertools import product
@@ -49,7 +38,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tarot_lite.problems import BODY, Form, Problem, TestCase, Tier
-from tarot_lite.toyworld import SPLITS
+from tarot_lite.toyworld import SPLITS, combinations, dealt, drawn, noisy
 
 SUMMARY = "mixed world, edge apart from the main path"
 
@@ -68,6 +57,16 @@ WANTED: Mapping[Tier, tuple[str, ...]] = MappingProxyType(
 """The parts that a program must have right to pass a tier."""
 
 
+def _numbers(rng: random.Random) -> list[int]:
+    few = [rng.randint(-9, 20), rng.randint(-9, 20), rng.randint(0, 8), rng.randint(0, 8)]
+    return [rng.choice(few) for _ in range(rng.choice((0, 1, 2, 3, 3, 4, 5, 6, 7)))]
+
+
+def _word(rng: random.Random) -> str:
+    few = rng.sample("abcdefgh", 4)
+    return "".join(rng.choice(few) for _ in range(rng.choice((0, 1, 2, 3, 3, 4, 5, 6, 8, 9))))
+
+
 class Option(NamedTuple):
     """What a part may be: how it is asked for, its code, and the plausible slips."""
 
@@ -82,9 +81,16 @@ class Family:
 
     sentence: str
     body: str
-    parts: Mapping[str, tuple[Option, ...]]
-    argument: str
-    draw: Callable[[random.Random], Any]
+    core: Mapping[str, str]  # how it is asked for, and its code
+    rule: tuple[Option, ...]
+    bound: tuple[Option, ...]
+    corner: tuple[Option, ...]
+    argument: str = "xs"
+    draw: Callable[[random.Random], Any] = _numbers
+
+    def options(self, part: str) -> tuple[Option, ...]:
+        """What a part may be."""
+        return tuple(Option(*item) for item in self.core.items()) if part == "core" else getattr(self, part)
 
     @property
     def scaffold(self) -> str:
@@ -100,22 +106,15 @@ class Family:
         return line if self.argument == "s" else " ".join(map(str, line))
 
 
-def _near(k: int) -> tuple[str, ...]:
-    return str(k - 1), str(k + 1)
+def _off_by_one(values: range) -> tuple[Option, ...]:
+    return tuple(Option(str(k), str(k), (str(k - 1), str(k + 1))) for k in values)
 
 
-def _numbers(rng: random.Random) -> list[int]:
-    few = [rng.randint(-9, 20), rng.randint(-9, 20), rng.randint(0, 8), rng.randint(0, 8)]
-    return [rng.choice(few) for _ in range(rng.choice((0, 1, 2, 3, 3, 4, 5, 6, 7)))]
+def _any_of(*values: str) -> tuple[Option, ...]:
+    return tuple(Option(one, one, tuple(other for other in values if other != one)) for one in values)
 
 
-def _word(rng: random.Random) -> str:
-    few = rng.sample("abcdefgh", 4)
-    return "".join(rng.choice(few) for _ in range(rng.choice((0, 1, 2, 3, 3, 4, 5, 6, 8, 9))))
-
-
-_CORNERS = tuple(Option(str(k), str(k), tuple(str(o) for o in (-1, 0, 7, 50) if o != k)) for k in (-1, 0, 7, 50))
-_CAPS = tuple(Option(str(k), str(k), _near(k)) for k in range(9, 14))
+_CORNERS = _any_of("-1", "0", "7", "50")
 _LIMITS = (
     *(Option(f"above {k}", f"x > {k}", (f"x >= {k}", f"x > {k + 1}")) for k in range(1, 6)),
     *(Option(f"below {k}", f"x < {k}", (f"x <= {k}", f"x < {k - 1}")) for k in range(3, 8)),
@@ -126,98 +125,69 @@ _FAMILIES = {
     "items": Family(
         "# items {rule}, first {bound}, {core}, {corner} if none",
         "ys = [x for x in xs if {rule}][:{bound}]; return {core} if ys else {corner}",
-        {
-            "core": tuple(
-                Option(words, code)
-                for words, code in {
-                    "sum": "sum(ys)",
-                    "how many": "len(ys)",
-                    "last": "ys[-1]",
-                    "first plus last": "ys[0] + ys[-1]",
-                    "largest minus smallest": "max(ys) - min(ys)",
-                    "negated sum": "-sum(ys)",
-                }.items()
-            ),
-            "rule": _LIMITS,
-            "bound": tuple(Option(str(k), str(k), _near(k)) for k in range(3, 7)),
-            "corner": _CORNERS,
+        core={
+            "sum": "sum(ys)",
+            "how many": "len(ys)",
+            "last": "ys[-1]",
+            "first plus last": "ys[0] + ys[-1]",
+            "largest minus smallest": "max(ys) - min(ys)",
+            "negated sum": "-sum(ys)",
         },
-        "xs",
-        _numbers,
+        rule=_LIMITS,
+        bound=_off_by_one(range(3, 7)),
+        corner=_CORNERS,
     ),
     "word": Family(
         "# word without {rule}, {core}, first {bound}, {corner} if empty",
         "ys = s.replace('{rule}', ''); return ({core})[:{bound}] if ys else '{corner}'",
-        {
-            "core": tuple(
-                Option(words, code)
-                for words, code in {
-                    "reversed": "ys[::-1]",
-                    "upper": "ys.upper()",
-                    "twice": "ys + ys",
-                    "rotated": "ys[1:] + ys[0]",
-                    "marked": "'x' + ys",
-                    "last in front": "ys[-1] + ys",
-                }.items()
-            ),
-            "rule": tuple(Option(c, c, (chr(ord(c) - 1), chr(ord(c) + 1))) for c in "bcdefg"),
-            "bound": tuple(Option(str(k), str(k), _near(k)) for k in range(4, 9)),
-            "corner": tuple(
-                Option(c, c, tuple(o for o in ("none", "empty", "zero", "no") if o != c))
-                for c in ("none", "empty", "zero", "no")
-            ),
+        core={
+            "reversed": "ys[::-1]",
+            "upper": "ys.upper()",
+            "twice": "ys + ys",
+            "rotated": "ys[1:] + ys[0]",
+            "marked": "'x' + ys",
+            "last in front": "ys[-1] + ys",
         },
-        "s",
-        _word,
+        rule=tuple(Option(c, c, (chr(ord(c) - 1), chr(ord(c) + 1))) for c in "bcdefg"),
+        bound=_off_by_one(range(4, 9)),
+        corner=_any_of("none", "empty", "zero", "no"),
+        argument="s",
+        draw=_word,
     ),
     "count": Family(
         "# count {rule}, {core}, modulo {bound}, {corner} if no items",
         "ys = len([x for x in xs if {rule}]); return ({core}) % {bound} if xs else {corner}",
-        {
-            "core": tuple(
-                Option(words, code)
-                for words, code in {
-                    "doubled": "ys * 2",
-                    "plus one": "ys + 1",
-                    "squared": "ys * ys",
-                    "of the others": "len(xs) - ys",
-                    "plus all": "len(xs) + ys",
-                    "tripled": "ys * 3",
-                }.items()
-            ),
-            "rule": (
-                *_LIMITS[:5],
-                *_LIMITS[-2:],
-                Option("above the first", "x > xs[0]", ("x > xs[-1]",)),
-                Option("equal to the last", "x == xs[-1]", ("x == xs[0]",)),
-            ),
-            "bound": tuple(Option(str(k), str(k), _near(k)) for k in range(5, 8)),
-            "corner": _CORNERS,
+        core={
+            "doubled": "ys * 2",
+            "plus one": "ys + 1",
+            "squared": "ys * ys",
+            "of the others": "len(xs) - ys",
+            "plus all": "len(xs) + ys",
+            "tripled": "ys * 3",
         },
-        "xs",
-        _numbers,
+        rule=(
+            *_LIMITS[:5],
+            *_LIMITS[-2:],
+            Option("above the first", "x > xs[0]", ("x > xs[-1]",)),
+            Option("equal to the last", "x == xs[-1]", ("x == xs[0]",)),
+        ),
+        bound=_off_by_one(range(5, 8)),
+        corner=_CORNERS,
     ),
     "walk": Family(
         "# walk {core}, never below {rule}, at most {bound}, {corner} if no items",
         "ys = reduce(lambda v, x: max({rule}, {core}), xs, 0); return min({bound}, ys) if xs else {corner}",
-        {
-            "core": tuple(
-                Option(words, code)
-                for words, code in {
-                    "adding": "v + x",
-                    "taking away": "v - x",
-                    "from the item": "x - v",
-                    "adding, plus one each": "v + x + 1",
-                    "adding twice": "v + x + x",
-                    "taking away twice": "v - x - x",
-                }.items()
-            ),
-            "rule": tuple(Option(str(k), str(k), _near(k)) for k in range(-4, 3)),
-            "bound": _CAPS,
-            "corner": _CORNERS,
+        core={
+            "adding": "v + x",
+            "taking away": "v - x",
+            "from the item": "x - v",
+            "adding, plus one each": "v + x + 1",
+            "adding twice": "v + x + x",
+            "taking away twice": "v - x - x",
         },
-        "xs",
-        _numbers,
+        rule=_off_by_one(range(-4, 3)),
+        bound=_off_by_one(range(9, 14)),
+        corner=_CORNERS,
     ),
 }
 
@@ -263,25 +233,23 @@ class Spec:
     def slips(self, part: str) -> tuple[str, ...]:
         """Wrong codes of a part: the plausible ones, or any other core."""
         if part == "core":
-            return tuple(option.code for option in _FAMILIES[self.family].parts["core"] if option.code != self.codes[0])
+            return tuple(
+                option.code for option in _FAMILIES[self.family].options("core") if option.code != self.codes[0]
+            )
         return self._option(part).slips
 
     def having(self, **codes: str) -> Spec:
         """A copy with other code in some parts."""
         return Spec(self.family, tuple(codes.get(part, code) for part, code in zip(PARTS, self.codes, strict=True)))
 
-    def variants(self) -> list[tuple[Spec, frozenset[str]]]:
+    def variants(self) -> Iterator[tuple[Spec, frozenset[str]]]:
         """Every combination of right and wrong rule, bound and corner, and every wrong core alone, with the wrong parts."""
-        found = [(self.having(core=code), frozenset(["core"])) for code in self.slips("core")]
-        choices = [(self.codes[PARTS.index(part)], *self.slips(part)) for part in PARTS[1:]]
-        for codes in product(*choices):
-            wrong = {part for part, code, (right, *_) in zip(PARTS[1:], codes, choices, strict=True) if code != right}
-            found.append((self.having(**dict(zip(PARTS[1:], codes, strict=True))), frozenset(wrong)))
-        return found
+        yield from ((self.having(core=code), frozenset(["core"])) for code in self.slips("core"))
+        yield from combinations(self, RIGHT)
 
     def _option(self, part: str) -> Option:
         code = self.codes[PARTS.index(part)]
-        return next(option for option in _FAMILIES[self.family].parts[part] if option.code == code)
+        return next(option for option in _FAMILIES[self.family].options(part) if option.code == code)
 
 
 def specs(split: str) -> tuple[Spec, ...]:
@@ -306,27 +274,10 @@ def problems(split: str, count: int, seed: int = 0, tests_per_tier: int = 2) -> 
     >>> print(problem.statement)
     # items below 4, first 4, negated sum, 0 if none
     """
-    for name, number in (("count", count), ("tests_per_tier", tests_per_tier)):
-        if number < 1:
-            raise ValueError(f"worlds.mixed.problems: {name} is {number}; give a whole number of at least 1")
-    order = list(specs(split))
-    random.Random(f"{split} {seed}").shuffle(order)
-    found: list[Problem] = []
-    for spec in order:
-        if len(found) == count:
-            return found
-        if problem := _problem(spec, seed, tests_per_tier):
-            found.append(problem)
-    if len(found) < count:
-        raise ValueError(
-            f"worlds.mixed.problems: split {split!r} has {len(found)} problems, {count} were asked; ask fewer"
-        )
-    return found
+    return drawn(split, specs(split), _problem, count, seed, tests_per_tier)
 
 
-def corpus(
-    count: int, seed: int = 0, problem_count: int = 1200, right: Mapping[str, float] = RIGHT
-) -> list[tuple[str, str]]:
+def corpus(count: int, seed: int = 0, problem_count: int = 1200) -> list[tuple[str, str]]:
     """Noisy solutions for a warm-up: pairs of prompt and body, as `tarot_lite.toyworld.corpus`.
 
     Examples
@@ -336,16 +287,7 @@ def corpus(
     # walk taking away twice, never below -3, at most 10, 50 if no items
     ys = reduce(lambda v, x: max(-3, v - x - x), xs, 0); return min(9, ys) if xs else -1
     """
-    if unknown := set(right) ^ set(RIGHT):
-        raise ValueError(f"corpus: right must name exactly {', '.join(RIGHT)}; {', '.join(sorted(unknown))} is not so")
-    rng = random.Random(f"corpus {seed}")
-    pool = specs("warmup")[:problem_count]
-    pairs = []
-    for _ in range(count):
-        spec = rng.choice(pool)
-        slips = {part: rng.choice(spec.slips(part)) for part, share in right.items() if rng.random() >= share}
-        pairs.append((spec.statement + "\n", spec.having(**slips).body))
-    return pairs
+    return noisy(specs("warmup")[:problem_count], RIGHT, count, seed)
 
 
 def parts_of(problem: Problem) -> Spec:
@@ -372,14 +314,10 @@ def wrong_programs(problem: Problem) -> dict[str, list[str]]:
 def _specs() -> dict[str, tuple[Spec, ...]]:
     rng, order = random.Random("mixed"), []
     for name, family in _FAMILIES.items():
-        every = [Spec(name, tuple(o.code for o in options)) for options in product(*(family.parts[p] for p in PARTS))]
+        every = [Spec(name, tuple(o.code for o in options)) for options in product(*(family.options(p) for p in PARTS))]
         order += rng.sample(every, _EACH)
     rng.shuffle(order)
-    found, start = {}, 0.0
-    for split, share in SPLITS.items():
-        found[split] = tuple(order[round(start * len(order)) : round((start + share) * len(order))])
-        start += share
-    return found
+    return dealt(order)
 
 
 @cache

@@ -16,8 +16,7 @@ import pytest
 from tarot_lite import suites, toyworld
 from tarot_lite.problems import Form, Problem, ProblemError, TestCase, Tier, read_problems, to_row
 from tarot_lite.sandbox import Sandbox
-from tarot_lite.suites import Given, Mutation, Programs, sources
-from tarot_lite.suites.forms import from_any_row
+from tarot_lite.suites import Candidate, Given, Mutation, sources
 from tarot_lite.suites.sources import write_rows
 
 TESTS = (TestCase("3\n5 1 2\n", "8\n", Tier.BASIC), TestCase("2\n7 -7\n", "0\n"), TestCase("4\n1 2 3 4\n", "10\n"))
@@ -32,6 +31,7 @@ BAD = {
     "fails": ("raise KeyError('no')", "no input could be proven, mostly: reference: exception (KeyError: 'no'"),
     "syntax": ("print 'old'", "reference is no Python 3"),
     "empty": ("  \n", "no reference solution"),
+    "missing": (None, "no reference solution"),
     "silent": ("input()", "no input could be proven, mostly: no output"),
     "wrong": ("print(-5)", "the reference contradicts 3 of 3 given outputs: claimed '8"),
     "random": ("import random\nprint(random.random())", "mostly: not deterministic"),
@@ -76,21 +76,16 @@ def test_every_expected_output_is_what_the_reference_prints(sandbox: Sandbox) ->
         assert test.reason or test in TESTS
 
 
-def test_a_problem_without_tests_or_reference_is_told_apart(sandbox: Sandbox) -> None:
-    report = build([replace(GOOD, reference=None), replace(GOOD, problem_id="b", tests=())], sandbox)
-    assert [record["reason"] for record in report.records] == ["no reference solution", "no usable input"]
-
-
 def test_an_input_of_50_mb_is_dropped_and_the_rest_goes_on(sandbox: Sandbox) -> None:
     huge = TestCase("1\n" + "7" * 50_000_000 + "\n", "")
-    report = build([replace(GOOD, tests=(huge, *TESTS))], sandbox)
-    (record,) = report.records
+    others = [replace(GOOD, problem_id="only", tests=(huge,)), replace(GOOD, problem_id="none", tests=())]
+    record, only, none = build([replace(GOOD, tests=(huge, *TESTS)), *others], sandbox).records
     assert record["status"] == "built"
     (rejection,) = [r for r in record["rejections"] if r["reason"] == "too large"]
     assert "48,828 KiB" in rejection["detail"]
     assert len(rejection["input"]) <= 120
-    only = build([replace(GOOD, tests=(huge,))], sandbox)
-    assert only.records[0]["reason"].startswith("no usable input: 48,828 KiB")
+    assert only["reason"].startswith("no usable input: 48,828 KiB")
+    assert none["reason"] == "no usable input"
 
 
 def test_broken_rows_are_reported_and_do_not_end_the_build(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -101,35 +96,23 @@ def test_broken_rows_are_reported_and_do_not_end_the_build(tmp_path: Path, sandb
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
     report = build(list(sources.read(path)), sandbox)
-    assert [record["status"] for record in report.records] == [
-        "broken",
-        "built",
-        "broken",
-        "broken",
-        "broken",
-        "broken",
-    ]
-    reasons = [record["reason"] for record in report.records]
-    for number, words in (
-        (0, "line 1: not JSON"),
-        (2, "was used before"),
-        (3, "'heroic'"),
-        (4, "list"),
-        (5, "no known form"),
-    ):
-        assert words in reasons[number]
-        assert str(path) in reasons[number]
+    words = ["line 1: not JSON", None, "was used before", "'heroic'", "list", "no known form"]
+    for record, said in zip(report.records, words, strict=True):
+        assert record["status"] == ("broken" if said else "built")
+        assert not said or (said in record["reason"] and str(path) in record["reason"])
+
+
+TOY = toyworld.problems("train", 6, seed=3)
 
 
 def test_checked_toy_tiers_come_back_as_they_were(sandbox: Sandbox) -> None:
-    problems = toyworld.problems("train", 6, seed=3)
-    report = build(list(problems), sandbox, tiers="check")
-    assert report.problems == problems
+    report = build(list(TOY), sandbox, tiers="check")
+    assert report.problems == TOY
     assert report.summary()["concordant"] > 0.8, "tiers nested by construction must also measure as such"
 
 
 def test_assigned_tiers_rise_strictly_and_reject_no_less_than_the_given(sandbox: Sandbox) -> None:
-    report = build(list(toyworld.problems("train", 6, seed=3)), sandbox)
+    report = build(list(TOY), sandbox)
     numbers = report.summary()
     assert numbers["ordered"] == numbers["order_known"] == 6
     assert numbers["kept_score"] >= numbers["given_score"]
@@ -137,12 +120,15 @@ def test_assigned_tiers_rise_strictly_and_reject_no_less_than_the_given(sandbox:
         assert record["missing"] or {test["tier"] for test in record["tests"] if test["kept"]} == set(Tier)
 
 
-def test_given_candidates_join_the_pool_and_may_be_no_python(sandbox: Sandbox) -> None:
-    programs = Programs({"good": ["print(", "input()\nprint(sum(map(abs, map(int, input().split()))))"]}, "student")
-    report = build([GOOD], sandbox, pool=[programs])
-    names = {one["name"]: one["rejected"] for one in report.records[0]["candidates"]}
-    assert names["student 1"] == len(report.records[0]["tests"])
-    assert 0 < names["student 2"] < names["student 1"]
+def test_a_pool_of_ones_own_may_give_what_is_no_python(sandbox: Sandbox) -> None:
+    class Students:
+        def candidates(self, problem: Problem, seed: int, reached: object = None) -> list[Candidate]:
+            codes = ("print(", "input()\nprint(sum(map(abs, map(int, input().split()))))")
+            return [Candidate(code, "student", code) for code in codes]
+
+    [record] = build([GOOD], sandbox, pool=[Students()]).records
+    broken, wrong = (one["rejected"] for one in record["candidates"])
+    assert 0 < wrong < broken == len(record["tests"])
 
 
 def test_a_reference_that_keeps_state_is_measured_run_by_run(sandbox: Sandbox) -> None:
@@ -155,51 +141,34 @@ def test_a_reference_that_keeps_state_is_measured_run_by_run(sandbox: Sandbox) -
 
 
 def test_a_slow_reference_keeps_its_given_tests_unmeasured(sandbox: Sandbox) -> None:
-    slow = replace(GOOD, reference="for i in range(50_000): pass\n" + str(GOOD.reference))
-    report = build([slow], sandbox, steps=400_000)
+    slow = replace(GOOD, reference="for i in range(600_000): pass\n" + str(GOOD.reference))
+    report = build([slow], sandbox)
     (record,) = report.records
     assert record["status"] == "not calibrated"
-    assert "20,000 lines" in record["reason"]
+    assert "500,000 lines" in record["reason"]
     assert report.problems[0].tests == TESTS
 
 
 def test_function_problems_get_suites(sandbox: Sandbox) -> None:
-    problem = from_any_row(
-        {
-            "task_id": "f",
-            "prompt": "def top(xs, k):\n    '''The k largest.\n    >>> top([1, 5, 3], 2)\n    [5, 3]\n    '''\n",
-            "canonical_solution": "    return sorted(xs, reverse=True)[:k]",
-            "entry_point": "top",
-            "test": "def check(candidate):\n    assert candidate([4, 4, 1], 1) == [4]\n    assert candidate([], 0) == []\n",
-        }
-    )
-    assert problem.form is Form.FUNCTION
+    code = "def top(xs, k):\n    return sorted(xs, reverse=True)[:k]"
+    tests = (TestCase("[[1, 5, 3], 2]", "[5, 3]"), TestCase("[[4, 4, 1], 1]", "[4]"), TestCase("[[], 0]", "[]"))
+    problem = Problem("f", "The k largest.", tests, code, Form.FUNCTION, entry_point="top")
     report = build([problem], sandbox)
     (record,) = report.records
     assert record["status"] == "built"
     assert record["kept_score"] == 1.0
 
 
-@pytest.mark.parametrize("options", [{"tiers": "guess"}, {"per_tier": 0}, {"steps": -1}, {"max_input_kb": 0}])
-def test_parameters_out_of_range_are_named(options: dict[str, object], sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match=next(iter(options))):
-        build([GOOD], sandbox, **options)
+def test_another_word_for_tiers_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="tiers is 'guess'; use one of 'assign', 'check'"):
+        build([GOOD], sandbox, tiers="guess")
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def test_two_runs_with_one_seed_write_identical_files_and_another_seed_does_not(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_two_runs_with_one_seed_are_the_same_and_another_seed_is_not(sandbox: Sandbox) -> None:
     problems = [*toyworld.problems("train", 3, seed=0), GOOD]
-    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
-        build(list(problems), sandbox, folder=tmp_path / name, seed=seed)
-    one, two, other = (_files(tmp_path / name) for name in ("one", "two", "other"))
-    assert one == two
-    assert len(one) == 7
-    assert one["suites.jsonl"] != other["suites.jsonl"]
+    one, two, other = (build(list(problems), sandbox, seed=seed) for seed in (0, 0, 1))
+    assert one.records == two.records
+    assert one.rows() != other.rows()
 
 
 def test_a_folder_with_other_settings_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -210,28 +179,25 @@ def test_a_folder_with_other_settings_is_refused(tmp_path: Path, sandbox: Sandbo
         build([GOOD], sandbox, folder=tmp_path, proposers=[Given(), Mutation(3)])
 
 
-def test_a_finished_problem_is_not_built_again_and_a_changed_one_is(tmp_path: Path, sandbox: Sandbox) -> None:
-    build([GOOD], sandbox, folder=tmp_path)
-    before = _files(tmp_path)
+def test_a_finished_problem_is_not_built_again_and_a_changed_or_half_written_one_is(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    problems = [GOOD, replace(GOOD, problem_id="second")]
+    first = build(list(problems), sandbox, folder=tmp_path)
+    path = tmp_path / "finished.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(before[:-40])
+    assert build(list(problems), sandbox, folder=tmp_path).records == first.records
+    assert path.read_bytes() == before
 
     class Broken(Sandbox):
         def run_many(self, *_: object, **__: object) -> list[list[object]]:  # type: ignore[override]
             raise AssertionError("nothing is left to run")
 
-    build([GOOD], Broken(), folder=tmp_path)
-    assert _files(tmp_path) == before
+    assert build(list(problems), Broken(), folder=tmp_path).records == first.records
     changed = replace(GOOD, reference="input()\nprint(abs(sum(map(int, input().split()))))")
     with pytest.raises(AssertionError, match="nothing is left"):
         build([changed], Broken(), folder=tmp_path)
-
-
-def test_half_a_last_line_is_made_anew(tmp_path: Path, sandbox: Sandbox) -> None:
-    build([GOOD, replace(GOOD, problem_id="second")], sandbox, folder=tmp_path)
-    before = _files(tmp_path)
-    path = tmp_path / "finished.jsonl"
-    path.write_bytes(path.read_bytes()[:-40])
-    build([GOOD, replace(GOOD, problem_id="second")], sandbox, folder=tmp_path)
-    assert _files(tmp_path) == before
 
 
 def test_a_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -273,3 +239,14 @@ def test_real_rows_meet_the_targets(shared_data: Path, sandbox: Sandbox) -> None
     numbers = report.summary()
     assert numbers["ordered"] == numbers["order_known"] > 15
     assert numbers["built"] >= 21
+
+
+@pytest.mark.parametrize(
+    ("problems", "rising", "verdict"),
+    [(7, 7, "undecided"), (25, 25, "holds"), (25, 13, "undecided"), (25, 0, "does not hold")],
+)
+def test_few_problems_decide_nothing_about_the_labels(problems: int, rising: int, verdict: str) -> None:
+    easy = {"given": "basic", "difficulty": 0.5}
+    hard = [{"given": "complex", "difficulty": 0.9 if number < rising else 0.1} for number in range(problems)]
+    found = suites.SuiteReport([{"tests": [easy, each]} for each in hard]).agreement()
+    assert (found["label_problems"], found["label_verdict"]) == (problems, verdict)

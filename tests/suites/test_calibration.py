@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tarot_lite.problems import Tier
-from tarot_lite.suites import KillMatrix, assign
+from tarot_lite.suites.calibration import KillMatrix, assign
 
 matrices = st.integers(1, 8).flatmap(
     lambda width: st.lists(st.lists(st.booleans(), min_size=width, max_size=width).map(tuple), min_size=1, max_size=12)
@@ -65,13 +65,6 @@ def test_a_missing_tier_has_its_reason() -> None:
     assert len(nothing.missing) == 4
     assert "no input rejects any candidate" in nothing.missing[Tier.BASIC]
     assert nothing.kept == ()
-
-
-def test_per_tier_bounds_a_tier() -> None:
-    rows = tuple(tuple(at == column or at > 5 for column in range(6)) for at in range(8))
-    result = assign(KillMatrix(rows), [False] * 8, list(range(8)), per_tier=1)
-    tiers = [result.tiers[test] for test in result.kept]
-    assert len(tiers) == len(set(tiers))
 
 
 def test_an_empty_matrix_has_a_difficulty_of_zero() -> None:

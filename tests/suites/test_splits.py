@@ -16,20 +16,13 @@ SIZES = {"train": 5, "probe": 2, "tuning": 2, "heldout": 3}
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
     """A row as published: one test a tier, the data set's own without a label."""
-    tests = [
-        {"input": f"{number}\n", "output": f"{number + 1}\n", "type": "stdin_stdout", "label": label, "reason": None}
-        for label in (None, "basic", "medium", "high", "edge")
-    ]
+    labels = (None, "basic", "medium", "high", "edge")
+    tests = [{"input": f"{number}\n", "output": f"{number + 1}\n", "label": label} for label in labels]
     return {
-        "source": "made",
-        "task_type": "verifiable_code",
-        "in_source_id": None,
         "problem": f"Read a number and print it plus one (variant {number}).",
         "gold_standard_solution": "```python\nprint(int(input()) + 1)\n```",
         "verification_info": {"language": "python", "test_cases": tests},
-        "metadata": {"difficulty": None, "problem_url": None},
         "problem_id": f"made_{number}",
-        "custom_id": f"made_{number}",
         **changes,
     }
 
@@ -54,10 +47,7 @@ def test_splits_are_disjoint_of_the_sizes_asked_and_independent_of_the_files_ord
 def test_more_problems_to_train_on_never_move_a_held_out_one(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [row(number) for number in range(20)])
     few, many = ids(of_data(data, SIZES)), ids(of_data(data, {**SIZES, "train": 13}))
-    assert {name: few[name] for name in ("probe", "tuning", "heldout")} == {
-        name: many[name] for name in ("probe", "tuning", "heldout")
-    }
-    assert many["train"][:5] == few["train"]
+    assert {**many, "train": many["train"][:5]} == few
 
 
 def test_datasets_reads_the_published_schema_as_our_own_reader_does(tmp_path: Path) -> None:
@@ -88,10 +78,8 @@ def test_too_few_usable_problems_say_how_many_and_why_others_were_left_out(tmp_p
 def test_a_data_set_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
     with pytest.raises(ProblemError, match=r"no such file; give a JSONL file"):
         of_data(str(tmp_path / "none.jsonl"), SIZES)
-    with pytest.raises(
-        ProblemError,
-        match=r"parameter problems_data: .* cannot be read as a data set of the Hub .*; check the name and the network",
-    ):
+    said = r"parameter problems_data: .* cannot be read as a data set of the Hub .*; check the name and the network"
+    with pytest.raises(ProblemError, match=said):
         of_data(str(tmp_path / "no_folder"), SIZES)
 
 
