@@ -208,6 +208,11 @@ FORMS: tuple[tuple[str, tuple[str, ...], Callable[[_Row], Problem]], ...] = (
     ("APPS, TACO", ("question", "input_output"), _apps),
     ("KodCode", ("question", "solution", "test"), _kodcode),
     ("CodeContests", ("description", "public_tests"), _code_contests),
+    (  # it publishes no solution, so that nothing more of it is read
+        "LiveCodeBench",
+        ("question_content", "public_test_cases"),
+        lambda row: Problem(row.id("question_id"), row.text("question_content")),
+    ),
     ("plain", ("statement", "tests"), _plain),
 )
 """Name, the fields that it is known by, and reader of each form; the first that fits counts."""

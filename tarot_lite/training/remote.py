@@ -130,7 +130,10 @@ class Remote:
     def commit(self, place: Path, step: int) -> None:
         """Upload what was laid aside, in one commit: the repository never holds parts of two checkpoints."""
         self.hub.upload_folder(
-            repo_id=self.repository, folder_path=place, path_in_repo=self.name, commit_message=f"{self.name}: step {step}"
+            repo_id=self.repository,
+            folder_path=place,
+            path_in_repo=self.name,
+            commit_message=f"{self.name}: step {step}",
         )
 
 

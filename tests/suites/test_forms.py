@@ -195,7 +195,7 @@ def test_thirty_problems_in_three_forms_become_what_a_run_takes(
     assert shown and shown in capsys.readouterr().out  # what the page shows is what comes out
     broken = (
         json.dumps(ROWS["plain"][0] | {"tests": 5}),
-        json.dumps({"id": "l", "statement": "Add.", "tests": []}),
+        json.dumps({"question_id": "l", "question_content": "Add.", "public_test_cases": "[]"}),
         '{"id": ',
     )
     (tmp_path / "mine.jsonl").write_text(own.read_text(encoding="utf-8") + "\n".join(broken), encoding="utf-8")
