@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tarot_lite.curriculum import get_policy
-from tarot_lite.figures.style import STUDENT_COLOURS, TIER_COLOURS, new_figure, note
+from tarot_lite.figures.style import STUDENT_COLOURS, TIER_COLOURS, new_figure, note, one_line, phases
 from tarot_lite.problems import Problem, Tier
 
 _SMOOTHING = 9  # steps
@@ -34,28 +34,14 @@ def gain_forest(gains: pd.DataFrame) -> Figure:
         As `ablations.gains` returns: shares in [-1, 1].
     """
     policies = _by_direction(gains["policy"])
-    students = list(dict.fromkeys(gains["student"]))[::-1]
-    figure, panels = _panels(students, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
-    for plot, student in zip(panels, students, strict=True):
-        rows = gains[gains["student"] == student].set_index("policy")
-        for place, policy in enumerate(policies):
-            if policy in rows.index:
-                row = rows.loc[policy]
-                colour = get_policy(policy).colour
-                plot.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=2.2)
-                mark = _MARKS[get_policy(policy).direction]
-                plot.plot(100 * row["gain"], place, mark, color=colour, markeredgecolor="black", markersize=6)
+    figure, panels = _by_student(gains, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    for plot, student, rows in panels:
+        _intervals(plot, rows, policies, "gain")
         plot.axvline(0, color="black", linewidth=1)
-        before = f"{100 * rows['before'].mean():.0f}"
-        plot.set_title(f"{student} ({before} % before)")
-        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6))
-        plot.set_yticklabels(policies)
-        plot.grid(False, axis="y")
-    for plot in panels:
-        plot.set_xlabel("points gained")
-    _reach(panels[0])
+        plot.set(title=f"{student} ({100 * rows['before'].mean():.0f} % before)", xlabel="points gained")
+    _reach(panels[0][0])
     note(
-        panels[0],
+        panels[0][0],
         "held-out pass@1, whole suite; 95 % intervals; □ hard first, ○ easy to hard, △ adaptive, ◇ no schedule",
     )
     return figure
@@ -139,18 +125,10 @@ def regret(table: pd.DataFrame) -> Figure:
     policies = _by_direction(table["policy"])
     names = [f"{student}, {label}" for student in students for label in labels]
     figure, panels = _panels(names, 0.95 + 0.26 * len(policies), columns=len(labels), sharey=True, sharex=True)
-    places = {policy: place for place, policy in enumerate(policies)}
     for plot, (student, label) in zip(panels, itertools.product(students, labels), strict=True):
-        for row in table[(table["label"] == label) & (table["student"] == student)].itertuples():
-            place, policy = places[row.policy], get_policy(row.policy)
-            plot.plot([100 * row.low, 100 * row.high], [place, place], color=policy.colour, linewidth=2.2)
-            mark = _MARKS[policy.direction]
-            plot.plot(100 * row.regret, place, mark, color=policy.colour, markeredgecolor="black", markersize=6)
+        _intervals(plot, table[(table["label"] == label) & (table["student"] == student)], policies, "regret")
         plot.axvline(0, color="black", linewidth=1)
-        plot.set_title(f"{'worst student' if student == 'worst' else student}\n{label}")
-        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6), xlabel="points lost")
-        plot.set_yticklabels([get_policy(policy).name for policy in policies])
-        plot.grid(False, axis="y")
+        plot.set(title=f"{'worst student' if student == 'worst' else student}\n{label}", xlabel="points lost")
     _reach(panels[0])
     note(
         panels[0],
@@ -177,12 +155,12 @@ def idea(problem: Problem, histories: pd.DataFrame, student: str) -> Figure:
     figure, (tests, pays, learns) = new_figure(6.4, 6.6, nrows=3, height_ratios=[1.2, 0.4 + 0.45 * len(policies), 1.7])
     tests.set(xlim=(0, 1), ylim=(3.6, -1.7))
     tests.set_title("1 · A problem has tests in four tiers", loc="left")
-    tests.text(0.0, -1, f"“{_one_line(problem.statement.lstrip('# '), 80)}”", style="italic")
+    tests.text(0.0, -1, f"“{one_line(problem.statement.lstrip('# '), 80)}”", style="italic")
     tests.axis("off")
     for place, tier in enumerate(problem.tiers):
         test = next(test for test in problem.tests if test.tier is tier)
         tests.text(0.0, place, tier.value, color=TIER_COLOURS[tier], weight="bold")
-        for column, text in ((0.22, _one_line(test.input)), (0.66, f"→ {_one_line(test.output)}")):
+        for column, text in ((0.22, one_line(test.input, 26)), (0.66, f"→ {one_line(test.output, 26)}")):
             tests.text(column, place, text, family="monospace", size=8)
     pays.set(xlim=(0, 100), xlabel="training done (%)", ylim=(4.6 * len(policies) - 0.4, -0.2))
     pays.set_title("2 · A curriculum says which tiers pay, and when", loc="left")
@@ -210,12 +188,6 @@ def idea(problem: Problem, histories: pd.DataFrame, student: str) -> Figure:
     return figure
 
 
-def _one_line(text: str, longest: int = 26) -> str:
-    """A text's first lines, divided by bars, cut where they are too long."""
-    shown = " | ".join(line or "(empty)" for line in text.rstrip("\n").split("\n"))
-    return shown if len(shown) <= longest else f"{shown[: longest - 2]} …"
-
-
 def suite_curves(histories: pd.DataFrame) -> Figure:
     """Share of sampled programs that pass the whole suite while training: a panel per student, a line per curriculum.
 
@@ -224,10 +196,8 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
     histories
         As `ablations.collect_histories` returns; lines are means over seeds, bands go from the lowest seed to the highest.
     """
-    students = list(dict.fromkeys(histories["student"]))[::-1]
-    figure, panels = _panels(students, 3.2, sharey=True)
-    for plot, student in zip(panels, students, strict=True):
-        part = histories[histories["student"] == student]
+    figure, panels = _by_student(histories, 3.2, sharey=True)
+    for plot, _, part in panels:
         for policy in _by_direction(part["policy"]):
             smooth = 100 * _smooth_by_seed(part[part["policy"] == policy], "suite")
             colour = get_policy(policy).colour
@@ -237,12 +207,13 @@ def suite_curves(histories: pd.DataFrame) -> Figure:
                 plot.fill_between(
                     smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=colour, alpha=0.12, linewidth=0
                 )
-        plot.set(title=f"{student} student", xlabel="GRPO step")
-    panels[0].set_ylabel("whole suite passed (%)")
-    _leave_room(panels)
-    _legend(figure, panels)
+        plot.set_xlabel("GRPO step")
+    plots = [plot for plot, *_ in panels]
+    plots[0].set_ylabel("whole suite passed (%)")
+    plots[0].set_ylim(0, max(5.0, *(plot.get_ylim()[1] for plot in plots)))  # next to nothing looks like it
+    _legend(figure, plots)
     note(
-        panels[0],
+        plots[0],
         "mean over seeds, band: lowest to highest; ── hard first, -- easy to hard, -· adaptive, ·· no schedule",
     )
     return figure
@@ -268,7 +239,7 @@ def tier_curves(histories: pd.DataFrame, student: str) -> Figure:
             plot.plot(100 * curve, color=TIER_COLOURS[tier], linewidth=1.6, label=tier.value)
         curve = _smooth_by_seed(part, "suite").mean(axis=1)
         plot.plot(100 * curve, color="black", linestyle="--", linewidth=1.8, label="whole suite")
-        _bands(plot, policy, int(part["step"].max()))
+        phases(plot, get_policy(policy), int(part["step"].max()))
         plot.set_title(policy, pad=14)
         plot.set(xlabel="GRPO step", ylim=(0, 100))
     panels[0].set_ylabel(f"passed by the {student} student (%)")
@@ -281,17 +252,14 @@ def tier_table(heldout: pd.DataFrame) -> Figure:
     """Held-out pass@1 per tier, as numbers on colour: a panel per student, a row per curriculum, the first before training."""
     measures = [*(tier.value for tier in Tier), "suite"]
     means = heldout.groupby(["student", "policy", "measure"], sort=False)[["before", "after"]].mean().reset_index()
-    students = list(dict.fromkeys(means["student"]))[::-1]
     policies = _by_direction(means["policy"])
-    figure, panels = _panels(students, 1.0 + 0.27 * (len(policies) + 1), sharey=True)
-    for plot, student in zip(panels, students, strict=True):
-        rows = means[means["student"] == student]
+    figure, panels = _by_student(means, 1.0 + 0.27 * (len(policies) + 1), sharey=True)
+    for plot, _, rows in panels:
         table = rows.pivot(index="policy", columns="measure", values="after").reindex(policies)[measures]
         start = rows.groupby("measure")["before"].mean()[measures].to_frame("before training").T
         _heatmap(plot, 100 * pd.concat([start, table]).rename(columns={"intermediate": "interm."}), (0, 100))
         plot.axhline(1, color="black", linewidth=1)
-        plot.set_title(f"{student} student")
-    note(panels[0], "held-out pass@1 in per cent, mean over seeds and problems")
+    note(panels[0][0], "held-out pass@1 in per cent, mean over seeds and problems")
     return figure
 
 
@@ -303,17 +271,15 @@ def signal_map(histories: pd.DataFrame) -> Figure:
     histories
         As `ablations.collect_histories` returns.
     """
-    students = list(dict.fromkeys(histories["student"]))[::-1]
     policies = _by_direction(histories["policy"])
-    figure, panels = _panels(students, 1.0 + 0.25 * len(policies), sharey=True)
     tenth = (histories["progress"] * _BINS).clip(upper=_BINS - 1).astype(int)
-    for plot, student in zip(panels, students, strict=True):
-        part = histories.assign(tenth=tenth)[histories["student"] == student]
+    figure, panels = _by_student(histories.assign(tenth=tenth), 1.0 + 0.25 * len(policies), sharey=True)
+    for plot, _, part in panels:
         table = part.pivot_table(index="policy", columns="tenth", values="signal/reward").reindex(policies)
         table.columns = [f"{100 * column // _BINS}" for column in table.columns]
         _heatmap(plot, 100 * table, (0, 100), size=7, colours="cividis")  # dark is no gradient, as in stage 3
-        plot.set(title=f"{student} student", xlabel="% of the training done")
-    note(panels[0], "groups with differing rewards in per cent: what GRPO can learn from; dark is wasted sampling")
+        plot.set_xlabel("% of the training done")
+    note(panels[0][0], "groups with differing rewards in per cent: what GRPO can learn from; dark is wasted sampling")
     return figure
 
 
@@ -326,34 +292,25 @@ def code_length(lengths: pd.DataFrame) -> Figure:
         As `ablations.collect_lengths` returns, one row per cell: ``student``, ``policy``, ``characters_before``,
         ``characters_after`` (means) and ``passed_before``, ``passed_after`` (shares of the whole suite).
     """
-    students = list(dict.fromkeys(lengths["student"]))[::-1]
-    figure, panels = _panels(students, 3.0, sharey=True, sharex=True)
-    for plot, student in zip(panels, students, strict=True):
-        rows = lengths[lengths["student"] == student]
-        plot.plot(
-            rows["characters_before"].mean(),
-            100 * rows["passed_before"].mean(),
-            "X",
-            color="black",
-            markersize=10,
-            zorder=5,
-        )
-        for policy in _by_direction(rows["policy"]):
-            part = rows[rows["policy"] == policy]
-            mark = _MARKS[get_policy(policy).direction]
-            plot.plot(
-                part["characters_after"],
-                100 * part["passed_after"],
-                mark,
-                color=get_policy(policy).colour,
-                markeredgecolor="white",
-                markersize=7,
-                label=policy,
-            )
-        plot.set(title=f"{student} student", xlabel="characters per program")
-    panels[0].set_ylabel("whole suite passed (%)")
-    _legend(figure, panels)
-    note(panels[0], "held-out problems; one mark per training; black cross: the student before training")
+    figure, panels = _by_student(lengths, 3.0, sharey=True, sharex=True)
+    for plot, _, rows in panels:
+        before = rows["characters_before"].mean(), 100 * rows["passed_before"].mean()
+        plot.plot(*before, "X", color="black", markersize=10, zorder=5)
+        for policy in map(get_policy, _by_direction(rows["policy"])):
+            part = rows[rows["policy"].map(get_policy) == policy]
+            after = part["characters_after"], 100 * part["passed_after"]
+            look: dict[str, Any] = {
+                "color": policy.colour,
+                "markeredgecolor": "white",
+                "markersize": 7,
+                "label": policy.name,
+            }
+            plot.plot(*after, _MARKS[policy.direction], **look)
+        plot.set_xlabel("characters per program")
+    plots = [plot for plot, *_ in panels]
+    plots[0].set_ylabel("whole suite passed (%)")
+    _legend(figure, plots)
+    note(plots[0], "held-out problems; one mark per training; black cross: the student before training")
     return figure
 
 
@@ -367,37 +324,17 @@ def learning_speed(speed: pd.DataFrame) -> Figure:
         and ``steps`` (median steps to it), as `ablations.learning_speed` returns.
     """
     policies = _by_direction(speed["policy"])
-    students = list(dict.fromkeys(speed["student"]))[::-1]
-    figure, panels = _panels(students, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
-    for plot, student in zip(panels, students, strict=True):
-        rows = speed[speed["student"] == student].set_index("policy")
-        for place, policy in enumerate(policies):
-            if policy not in rows.index:
-                continue
-            row = rows.loc[policy]
-            plot.plot(
-                [100 * row["low"], 100 * row["high"]], [place, place], color=get_policy(policy).colour, linewidth=2.2
-            )
-            mark = _MARKS[get_policy(policy).direction]
-            plot.plot(
-                100 * row["area"], place, mark, color=get_policy(policy).colour, markeredgecolor="black", markersize=6
-            )
-            if math.isfinite(row["steps"]):
-                plot.annotate(
-                    f"step {row['steps']:.0f}",
-                    (100 * max(row["area"], row["high"]), place),
-                    (5, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=7,
-                )
-        plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6), xlabel="mean pass rate (%)")
-        plot.set_yticklabels(policies)
-        plot.set_title(f"{student} student")
+    figure, panels = _by_student(speed, 0.95 + 0.26 * len(policies), sharey=True, sharex=True)
+    for plot, _, rows in panels:
+        _intervals(plot, rows, policies, "area")
+        for row in rows[np.isfinite(rows["steps"])].itertuples():
+            place = 100 * max(row.area, row.high), policies.index(row.policy)
+            text = f"step {row.steps:.0f}"
+            plot.annotate(text, place, (5, 0), textcoords="offset points", va="center", fontsize=7)
+        plot.set_xlabel("mean pass rate (%)")
         plot.margins(x=0.15)
-        plot.grid(False, axis="y")
     note(
-        panels[0],
+        panels[0][0],
         "whole suite, mean over all steps, 95 % interval over seeds; number: median step at which the target is met",
     )
     return figure
@@ -416,6 +353,29 @@ def _panels(names: Sequence[str], height: float, columns: int = 1, **subplots: A
     for plot in panels[: len(names)]:
         plot.tick_params(labelbottom=True)
     return figure, panels[: len(names)]
+
+
+def _by_student(
+    table: pd.DataFrame, height: float, **subplots: Any
+) -> tuple[Figure, list[tuple[Axes, str, pd.DataFrame]]]:
+    """A panel per student, the most capable first, with the rows of each."""
+    students = list(dict.fromkeys(table["student"]))[::-1]
+    figure, panels = _panels(students, height, **subplots)
+    for plot, student in zip(panels, students, strict=True):
+        plot.set_title(f"{student} student")
+    return figure, [(plot, name, table[table["student"] == name]) for plot, name in zip(panels, students, strict=True)]
+
+
+def _intervals(plot: Axes, rows: pd.DataFrame, policies: Sequence[str], value: str) -> None:
+    """A line per curriculum: a mark at its value, in per cent, and a stroke from `low` to `high`."""
+    for row in rows.to_dict("records"):
+        place, policy = policies.index(row["policy"]), get_policy(row["policy"])
+        plot.plot([100 * row["low"], 100 * row["high"]], [place, place], color=policy.colour, linewidth=2.2)
+        look: dict[str, Any] = {"color": policy.colour, "markeredgecolor": "black", "markersize": 6}
+        plot.plot(100 * row[value], place, _MARKS[policy.direction], **look)
+    plot.set(yticks=range(len(policies)), ylim=(len(policies) - 0.4, -0.6))
+    plot.set_yticklabels([get_policy(policy).name for policy in policies])
+    plot.grid(False, axis="y")
 
 
 def _clear(row: Any) -> bool:
@@ -455,18 +415,6 @@ def _heatmap(
     plot.tick_params(rotation=0)
 
 
-def _bands(plot: Axes, policy: str, steps: int) -> None:
-    """Shade every other phase and write above each the tiers that it pays for."""
-    phases = get_policy(policy).phases
-    ends = [phase.start for phase in phases[1:]] + [1.0]
-    for number, (phase, end) in enumerate(zip(phases, ends, strict=True)):
-        left, right = phase.start * steps + 0.5, end * steps + 0.5  # step s is scored at progress (s - 1) / steps
-        plot.axvspan(left, right, color="black", alpha=0.07 if number % 2 else 0.0, linewidth=0)
-        letters = "".join(tier.value[0].upper() for tier in Tier if tier in phase.tiers)
-        middle, above = (left + right) / 2, plot.get_xaxis_transform()
-        plot.text(middle, 1.01, letters, fontsize=7, color="#555555", ha="center", va="bottom", transform=above)
-
-
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
     """One legend for all panels, above them, each label once."""
     found: dict[str, Any] = {}
@@ -480,9 +428,3 @@ def _reach(plot: Axes, points: float = 2.0) -> None:
     """Let an axis of differences reach some points to either side, so that next to nothing looks like it."""
     left, right = plot.get_xlim()
     plot.set_xlim(min(left, -points), max(right, points))
-
-
-def _leave_room(panels: Iterable[Axes]) -> None:
-    """Let percentages begin at 0 and end at 5 or more, so that nothing looks like something only when it is."""
-    panels = list(panels)
-    panels[0].set_ylim(0, max(5.0, *(panel.get_ylim()[1] for panel in panels)))

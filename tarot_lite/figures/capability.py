@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tarot_lite.curriculum import get_policy
-from tarot_lite.figures.style import STUDENT_COLOURS, new_figure, note
+from tarot_lite.figures.style import STUDENT_COLOURS, bars, new_figure, note
 from tarot_lite.problems import Tier
 
 _MEASURES = [*(tier.value for tier in Tier), "suite"]
@@ -32,16 +32,11 @@ def profiles(table: pd.DataFrame) -> Figure:
     for i, (student, colour) in enumerate(zip(students, colours, strict=True)):
         rows = table[(table["student"] == student) & (table["k"] == 1)].set_index("measure").loc[_MEASURES]
         places = [x + (i - (len(students) - 1) / 2) * width for x in range(len(_MEASURES))]
-        axes.bar(places, 100 * rows["rate"], width=0.92 * width, color=colour, label=student)
-        errors = [100 * (rows["rate"] - rows["low"]), 100 * (rows["high"] - rows["rate"])]
-        axes.errorbar(places, 100 * rows["rate"], yerr=errors, fmt="none", ecolor="black", elinewidth=1, capsize=2)
-        for place, high, rate in zip(places, rows["high"], rows["rate"], strict=True):
-            axes.text(place, 100 * high + 1.5, f"{100 * rate:.0f}", ha="center", fontsize=8)
+        bars(axes, places, rows, width, color=colour, label=student)
     axes.set_xticks(range(len(_MEASURES)), [*_MEASURES[:-1], "whole suite"])
-    axes.set(title="Capability before training", ylabel="pass@1 (%)", ylim=(0, 108))
-    axes.grid(False, axis="x")
+    axes.set(title="Capability before training", ylabel="pass@1 (%)")
     axes.legend(frameon=False)
-    note(axes, "bars: 95 % intervals over problems")
+    note(axes, "lines: 95 % intervals over problems")
     return figure
 
 

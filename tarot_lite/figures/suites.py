@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from tarot_lite.figures.style import TIER_COLOURS, new_figure, note
+from tarot_lite.figures.style import TIER_COLOURS, new_figure, note, one_line
 from tarot_lite.problems import Problem, Tier
 from tarot_lite.widgets import Folded, browse
 
@@ -24,11 +24,6 @@ _UNTIERED = "#BBBBBB"
 
 def _colour(tier: str | None) -> str:
     return TIER_COLOURS[Tier(tier)] if isinstance(tier, str) else _UNTIERED
-
-
-def _short(text: str, most: int = 34) -> str:
-    flat = text.rstrip("\n").replace("\n", " ⏎ ") or "(empty)"
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
 def ladder(rungs: pd.DataFrame, title: str) -> Figure:
@@ -46,9 +41,9 @@ def ladder(rungs: pd.DataFrame, title: str) -> Figure:
         colour = _colour(rung["tier"])
         axes.barh(place, rung["rejects"], color=colour, alpha=0.35, height=0.7)
         axes.barh(place, rung["new"], color=colour, height=0.7)
-    labels = [f"{rung['tier'] or 'no tier'}: {_short(rung['input'])}" for _, rung in rungs.iterrows()]
+    labels = [f"{rung['tier'] or 'no tier'}: {one_line(rung['input'], 34)}" for _, rung in rungs.iterrows()]
     axes.set_yticks(range(len(rungs)), labels, fontsize=8)
-    axes.set(title=_short(title, 70), xlabel="wrong programs rejected")
+    axes.set(title=one_line(title, 70), xlabel="wrong programs rejected")
     axes.grid(False, axis="y")
     note(axes, "full colour: rejected by no easier test (below it)")
     return figure
@@ -105,7 +100,7 @@ def kill_matrix(record: Mapping[str, Any], title: str) -> Figure:
     colours = ListedColormap(["#FFFFFF", "#D0D0D0", *TIER_COLOURS.values()])
     figure, axes = new_figure(6.4, 1.5 + 0.13 * len(tests))
     axes.pcolormesh(shades, cmap=colours, vmin=0, vmax=5, edgecolors="#F0F0F0", linewidth=0.3)
-    axes.set(title=_short(title, 70), xlabel="candidates, most rejected first", ylabel="tests, easiest first")
+    axes.set(title=one_line(title, 70), xlabel="candidates, most rejected first", ylabel="tests, easiest first")
     axes.set(xticks=[], yticks=[])
     for tier in Tier:
         axes.plot([], [], "s", color=TIER_COLOURS[tier], label=tier.value)
@@ -179,7 +174,7 @@ def explorer(report: SuiteReport, problems: Sequence[Problem]) -> Widget | Folde
     """
     shown = ["tier", "input", "output", "rejects", "new"]
     built = {record["problem_id"] for record in report.records if record["status"] == "built"}
-    options = {f"{problem.problem_id}, {_short(problem.statement, 60)}": problem for problem in problems}
+    options = {f"{problem.problem_id}, {one_line(problem.statement, 60)}": problem for problem in problems}
     return browse(
         {name: problem for name, problem in options.items() if problem.problem_id in built},
         lambda problem: [problem.reference, report.ladder(problem.problem_id)[shown]],

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tarot_lite.curriculum import Policy
-from tarot_lite.figures.style import TIER_COLOURS, legend_below, new_figure, note
+from tarot_lite.figures.style import TIER_COLOURS, bars, legend_below, new_figure, note, phases
 from tarot_lite.problems import Tier
 
 _SMOOTHING = 5  # steps; batches are small, and the eye wants the trend
@@ -49,7 +48,7 @@ def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
         The curriculum that was in force.
     """
     figure, axes = new_figure(6.4, 3.8)
-    _phase_bands(axes, policy, history)
+    phases(axes, policy, _length(history))
     for tier in Tier:
         axes.plot(history["step"], _smooth(history[f"tier/{tier.value}"]), color=TIER_COLOURS[tier], label=tier.value)
     axes.plot(
@@ -65,7 +64,7 @@ def learning_curves(history: pd.DataFrame, policy: Policy) -> Figure:
 def signal_curves(history: pd.DataFrame, policy: Policy) -> Figure:
     """Share of groups that give a gradient, for the reward in force and for each tier by itself."""
     figure, axes = new_figure(6.4, 3.4)
-    _phase_bands(axes, policy, history)
+    phases(axes, policy, _length(history))
     for tier in Tier:
         axes.plot(
             history["step"],
@@ -110,16 +109,10 @@ def before_after(heldout: pd.DataFrame, title: str = "Held-out problems, before 
     figure, axes = new_figure(6.5, 3.5)
     for offset, when, alpha in ((-0.2, "before", 0.4), (0.2, "after", 1.0)):
         rows = heldout[heldout["when"] == when].set_index("measure").loc[measures]
-        places = [i + offset for i in range(len(measures))]
-        axes.bar(places, rows["rate"], width=0.36, color=colours, alpha=alpha)
-        errors = [rows["rate"] - rows["low"], rows["high"] - rows["rate"]]
-        axes.errorbar(places, rows["rate"], yerr=errors, fmt="none", ecolor="black", elinewidth=1, capsize=2)
-        for place, high, rate in zip(places, rows["high"], rows["rate"], strict=True):
-            axes.text(place, high + 0.015, f"{100 * rate:.0f}", ha="center", fontsize=8)
+        bars(axes, [i + offset for i in range(len(measures))], rows, 0.4, color=colours, alpha=alpha)
     axes.set_xticks(range(len(measures)), [*measures[:-1], "whole suite"])
-    axes.set(title=title, ylabel="pass@1", ylim=(0, 1.08))
-    axes.grid(False, axis="x")
-    note(axes, "pale: before, full: after; per cent; bars: 95 % intervals over problems")
+    axes.set(title=title, ylabel="pass@1 (%)")
+    note(axes, "pale: before, full: after; lines: 95 % intervals over problems")
     return figure
 
 
@@ -195,23 +188,7 @@ def _smooth(values: pd.Series) -> pd.Series:
     return values.rolling(_SMOOTHING, min_periods=1, center=True).mean()
 
 
-def _phase_bands(axes: Axes, policy: Policy, history: pd.DataFrame) -> None:
-    """Shade the phases and write above each which tiers it pays for."""
+def _length(history: pd.DataFrame) -> int:
+    """Steps of the whole training, of which these may be the first."""
     last = history.iloc[-1]
-    steps = round((last["step"] - 1) / last["progress"]) if last["progress"] > 0 else last["step"]
-    ends = [phase.start for phase in policy.phases[1:]] + [1.0]
-    for number, (phase, end) in enumerate(zip(policy.phases, ends, strict=True)):
-        left, right = phase.start * steps + 0.5, end * steps + 0.5  # step s is scored at progress (s - 1) / steps
-        axes.axvspan(left, right, color="#000000", alpha=0.05 if number % 2 else 0.0, linewidth=0)
-        letters = "".join(tier.value[0].upper() for tier in Tier if tier in phase.tiers)
-        middle = (left + right) / 2
-        axes.text(
-            middle,
-            1.0,
-            letters,
-            ha="center",
-            va="bottom",
-            fontsize=8,
-            color="#555555",
-            transform=axes.get_xaxis_transform(),
-        )
+    return round((last["step"] - 1) / last["progress"]) if last["progress"] > 0 else int(last["step"])
