@@ -20,9 +20,9 @@ from unittest import mock
 import pandas as pd
 import torch
 
-from tarot_lite import toyworld
+from tarot_lite import machine, toyworld
 from tarot_lite.settings import Settings
-from tarot_lite.students import Student, backends, generation, make
+from tarot_lite.students import Student, generation, make
 
 WAYS = ("as TRL", "plain", "static", "continuous")
 
@@ -97,7 +97,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     table = measure(given.rounds, given.problems, given.samples, given.tokens)
     print(table.to_string(index=False))
-    card = backends.card()
+    card = machine.card()
     table.to_csv(
         given.out / f"generation_{re.sub(r'[^a-z0-9]+', '-', card.name.lower()) if card else 'cpu'}.csv", index=False
     )

@@ -31,7 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tarot_lite import runs, worlds
+from tarot_lite import machine, runs, worlds
 from tarot_lite.curriculum import get_policy
 from tarot_lite.problems import Form, Problem, TestCase, Tier
 from tarot_lite.sandbox import Sandbox
@@ -133,7 +133,7 @@ def run_one(backend: str, model: str, tiny: bool, path: Path) -> None:
         print(f"{backend} {time.monotonic() - began:4.0f} s: {doing}", flush=True)
 
     settings = settings_for(model, backend, tiny)
-    card = backends.card()
+    card = machine.card()
     half = settings.grpo_steps // 2
     parts = memory.estimate(models.find(model), settings, backends.precision(settings, card))
     estimate = memory.total(parts, reserved=True)
@@ -217,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--row", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     end = time.monotonic() + options.limit
-    card = backends.card()
+    card = machine.card()
     tiny = options.tiny or card is None
     if options.one == _FETCH:
         from tarot_lite.students import smollm2

@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tarot_lite import __version__
+from tarot_lite import __version__, machine
+from tarot_lite.machine import Card
 from tarot_lite.sandbox import Sandbox
 
 _CELL = """\
@@ -80,42 +79,6 @@ def badge(repository: str, notebook: str) -> str:
     return f"[![Open in Colab]({picture})](https://colab.research.google.com/{place.replace('.com', '', 1)}/blob/main/{notebook})"
 
 
-@dataclass(frozen=True)
-class Card:
-    """A graphics card.
-
-    Parameters
-    ----------
-    name
-        As its driver says.
-    memory_gb
-        Its memory, in GiB.
-    capability
-        CUDA's compute capability, such as 7.5.
-    """
-
-    name: str
-    memory_gb: float
-    capability: float
-
-    @property
-    def dtype(self) -> str:
-        """Type that weights and gradients are held in, bfloat16 from capability 8 on, before it float16."""
-        return "bfloat16" if self.capability >= 8 else "float16"
-
-
-def look_for_card() -> Card | None:
-    """The first card that nvidia-smi lists; None if there is none.  Imports nothing heavy."""
-    if shutil.which("nvidia-smi") is None:
-        return None
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
-    said = subprocess.run(query, capture_output=True, text=True, check=False)
-    if said.returncode != 0 or not said.stdout.strip():
-        return None
-    name, memory, capability = (part.strip() for part in said.stdout.splitlines()[0].split(","))
-    return Card(name, round(float(memory) / 1024, 1), float(capability))
-
-
 def fitting_profile(card: Card | None) -> str:
     """The profile for a card.
 
@@ -124,26 +87,9 @@ def fitting_profile(card: Card | None) -> str:
     >>> fitting_profile(Card("Tesla T4", 15.0, 7.5)), fitting_profile(Card("NVIDIA L4", 22.5, 8.9)), fitting_profile(None)
     ('colab-t4', 'gpu-24gb', 'cpu')
     """
-    if card is None or card.capability < 7:  # what the GPU extra needs
+    if card is None or card.capability < 7 or card.memory < 14:  # what the GPU extra, and colab-t4, need
         return "cpu"
-    return "gpu-24gb" if card.memory_gb > 20 else "colab-t4"
-
-
-def missing(extras: Iterable[str] = ()) -> list[str]:
-    """Requirements of this package that are not installed, or not in a version that fits."""
-    wanted = ["", *extras]
-    found = []
-    for text in importlib.metadata.requires("tarot-lite") or ():
-        need = Requirement(text)
-        if need.marker is not None and not any(need.marker.evaluate({"extra": extra}) for extra in wanted):
-            continue
-        try:
-            fits = need.specifier.contains(importlib.metadata.version(need.name), prereleases=True)
-        except importlib.metadata.PackageNotFoundError:
-            fits = False
-        if not fits:
-            found.append(f"{need.name}{need.specifier}")
-    return found
+    return "gpu-24gb" if card.memory > 20 else "colab-t4"
 
 
 def setup(drive: bool = False) -> dict[str, str]:
@@ -165,23 +111,21 @@ def setup(drive: bool = False) -> dict[str, str]:
     subprocess.CalledProcessError
         If pip cannot install what is missing; its own words are above.
     """
-    card = look_for_card()
+    card = machine.card()
     parameters = {"profile": fitting_profile(card)}
-    _install(missing(["gpu"] if card else []), alone=card is None)  # Unsloth's own ranges are not ours to stretch
+    _install(
+        list(machine.missing(["gpu"] if card else [])), alone=card is None
+    )  # Unsloth's own ranges are not ours to stretch
     if drive:
         parameters["reports"] = _mount()
     with Sandbox(workers=1) as sandbox:
         level = sandbox.report().level
-    memory = f", {card.memory_gb} GB" if card else ""
+    told = f"{card.name}, {card.memory:.1f} GB · dtype: {card.dtype}" if card else "none · dtype: float32"
     print(f"tarot_lite {__version__} on Colab")
-    print(f"card: {card.name if card else 'none'}{memory} · dtype: {card.dtype if card else 'float32'}")
-    print(f"memory: {_memory_gb()} GB · cores: {os.cpu_count()} · sandbox: {level}")
+    print(f"card: {told}")
+    print(f"memory: {machine.memory_gb()} GB · cores: {os.cpu_count()} · sandbox: {level}")
     print(f"profile: {parameters['profile']} (another that you write into the next cell wins)")
     return parameters
-
-
-def _memory_gb() -> float:
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
 
 
 def _mount() -> str:

@@ -17,10 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.version import Version
-
+from tarot_lite import machine
 from tarot_lite.endpoints import split_address
+from tarot_lite.machine import Card
 from tarot_lite.problems import Form, ProblemError
 from tarot_lite.runs import reports_folder
 from tarot_lite.sandbox import Sandbox, SandboxError
@@ -62,9 +61,9 @@ class Check:
     remedy: str = ""
 
 
-def checks(settings: Settings, card: backends.Card | None = None) -> list[Check]:
+def checks(settings: Settings, card: Card | None = None) -> list[Check]:
     """Run all checks; nothing is downloaded, and none of them raises."""
-    found = card or backends.card()
+    found = card or machine.card()
     done: list[Check] = []
     for look in (
         _versions,
@@ -86,14 +85,14 @@ def checks(settings: Settings, card: backends.Card | None = None) -> list[Check]
     return done
 
 
-def table(settings: Settings, card: backends.Card | None = None) -> pd.DataFrame:
+def table(settings: Settings, card: Card | None = None) -> pd.DataFrame:
     """All checks as a data frame: ``item``, ``state``, ``found``, ``remedy``; never raises."""
     import pandas as pd
 
     return pd.DataFrame([asdict(row) for row in checks(settings, card)])
 
 
-def check(settings: Settings, card: backends.Card | None = None) -> list[Check]:
+def check(settings: Settings, card: Card | None = None) -> list[Check]:
     """Run all checks, and stop if one of them says so.
 
     Raises
@@ -118,7 +117,7 @@ def check(settings: Settings, card: backends.Card | None = None) -> list[Check]:
     return done
 
 
-def memory_table(settings: Settings, cards: dict[str, backends.Card | None] | None = None) -> pd.DataFrame:
+def memory_table(settings: Settings, cards: dict[str, Card | None] | None = None) -> pd.DataFrame:
     """What the memory of one training goes to: a row per student and card, a column per part, in GiB.
 
     Parameters
@@ -138,7 +137,7 @@ def memory_table(settings: Settings, cards: dict[str, backends.Card | None] | No
 
     rows = []
     for name, model in _known(settings):
-        for label, card in (cards or {"this machine": backends.card()}).items():
+        for label, card in (cards or {"this machine": machine.card()}).items():
             parts = memory.estimate(model, settings, backends.precision(settings, card))
             room = memory.SAFE * card.memory if card is not None else float("nan")
             total = memory.total(parts)
@@ -154,32 +153,20 @@ def _known(settings: Settings) -> Iterator[tuple[str, models.Model]]:
             continue  # `_model` says so
 
 
-def _versions(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _versions(settings: Settings, card: Card | None) -> Iterator[Check]:
     try:
-        needs = [Requirement(text) for text in importlib.metadata.requires("tarot-lite") or ()]
+        wrong = machine.missing()
     except importlib.metadata.PackageNotFoundError:
         yield Check("versions", "look", "tarot_lite is not installed, only on the path", "pip install -e .")
         return
-    wrong = []
-    for need in needs:
-        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = importlib.metadata.version(need.name)
-        except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{need.name} is missing")
-            continue
-        if Version(Version(version).public) not in need.specifier:
-            wrong.append(f"{need.name} {version}, wanted {need.specifier}")
     if wrong:
-        yield Check(
-            "versions", "look", "; ".join(wrong), "make environment, or pip install -r requirements/reference.in"
-        )
+        told = "; ".join(f"{need} is wanted, {version or 'none'} is there" for need, version in wrong.items())
+        yield Check("versions", "look", told, "make environment, or pip install -r requirements/reference.in")
     else:
         yield Check("versions", "ok", "every package is in its tested range")
 
 
-def _gpu(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _gpu(settings: Settings, card: Card | None) -> Iterator[Check]:
     said = f"{card.name}, {card.memory:.0f} GiB, {'bfloat16' if card.bf16 else 'no bfloat16'}" if card else "none"
     wanted = settings.gpu_memory
     if wanted is not None and card is None:
@@ -193,7 +180,7 @@ def _gpu(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
         yield Check("GPU", "ok", said)
 
 
-def _backend(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _backend(settings: Settings, card: Card | None) -> Iterator[Check]:
     if not settings.models:
         yield Check("backend", "ok", "transformers: the tiny students need nothing else")
         return
@@ -220,7 +207,7 @@ def _backend(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     yield Check("generation", "ok", f"vLLM, {mode}" if mode else "by the model itself" + (f": {why}" if why else ""))
 
 
-def _number_type(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _number_type(settings: Settings, card: Card | None) -> Iterator[Check]:
     if not settings.models:
         return
     chosen = backends.precision(settings, card)
@@ -249,7 +236,7 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _memory(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _memory(settings: Settings, card: Card | None) -> Iterator[Check]:
     precision = backends.precision(settings, card)
     for name, model in _known(settings):
         item = f"memory for {name}"
@@ -278,7 +265,7 @@ def _memory(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
         yield Check(item, "stop", said, remedy)
 
 
-def _model(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _model(settings: Settings, card: Card | None) -> Iterator[Check]:
     for name, source in settings.models.items():
         item = f"model of {name}"
         if split_address(source) is not None:
@@ -342,7 +329,7 @@ def _reach(item: str, name: str, ask: Callable[[], object]) -> Check:
     return Check(item, "ok", f"{name}, on the Hub")
 
 
-def _disk(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _disk(settings: Settings, card: Card | None) -> Iterator[Check]:
     known = dict(_known(settings))
     checkpoints = 0.0
     for (
@@ -378,7 +365,7 @@ def _existing(place: Path) -> Path:
     return next(folder for folder in (place, *place.parents) if folder.exists())
 
 
-def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _problems(settings: Settings, card: Card | None) -> Iterator[Check]:
     name = settings.problems_data
     if name is None:
         yield Check("problems", "ok", "the toy world, made here")
@@ -416,7 +403,7 @@ def _problems(settings: Settings, card: backends.Card | None) -> Iterator[Check]
         yield Check("problems", "look" if dropped else "ok", told, remedy)
 
 
-def _sandbox(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _sandbox(settings: Settings, card: Card | None) -> Iterator[Check]:
     try:
         with Sandbox(workers=1) as sandbox:
             level = sandbox.report().level
@@ -428,14 +415,14 @@ def _sandbox(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
     yield Check("sandbox", "look" if weak else "ok", f"level {level}", remedy)
 
 
-def _benchmarks(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _benchmarks(settings: Settings, card: Card | None) -> Iterator[Check]:
     from tarot_lite.benchmarks import BENCHMARKS
 
     if unknown := [name for name in settings.benchmarks if name not in BENCHMARKS]:
         yield Check("benchmarks", "stop", f"{', '.join(unknown)} is unknown", f"give some of {', '.join(BENCHMARKS)}")
 
 
-def _keeping(settings: Settings, card: backends.Card | None) -> Iterator[Check]:
+def _keeping(settings: Settings, card: Card | None) -> Iterator[Check]:
     """Whether what the training leaves can be saved and uploaded as asked: hours later is too late to find out."""
     if settings.save_model == "gguf":
         backend = backends.choose(settings, card) if settings.models else backends.Backend("transformers", "it is tiny")

@@ -20,11 +20,8 @@ import fcntl
 import io
 import json
 import os
-import platform
 import random
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,7 +33,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tarot_lite import exact, jsonlines, origins
+from tarot_lite import exact, jsonlines, machine, origins
 from tarot_lite.origins import fingerprint, jsonable
 from tarot_lite.settings import Settings, check_names, load_profile
 
@@ -541,8 +538,8 @@ def start(stage_name: str, variables: MutableMapping[str, Any] | None = None) ->
             profile=settings.profile,
             settings=asdict(settings),
             versions=origins.versions(),
-            machine=_machine(),
-            git=_git(),
+            machine=machine.facts(),
+            git=machine.commit(),
         )
         manifest["settings"].update(
             reports=None, parent=None, scheduler=None
@@ -563,8 +560,8 @@ def _record_arithmetic(stage: Stage) -> None:
     Nothing is ever taken out: students, probes and checkpoints of an earlier attempt are used again.
     """
     settings, path = stage.settings, stage.run_folder / "manifest.json"
-    here = exact.arithmetic(settings.threads, bool(settings.models), origins.versions(), gpu=_gpu() is not None)
-    entries = [{"processor": _processor(), **here}]
+    here = exact.arithmetic(settings.threads, bool(settings.models), origins.versions(), gpu=machine.gpu() is not None)
+    entries = [{"processor": machine.processor(), **here}]
     for cell in sorted(stage.run_folder.glob("cells/*/manifest.json")):
         entries += ((read_json(cell) or {}).get("arithmetic") or {}).get("ways", [])
     with _locked(stage.run_folder / ".manifest.lock"):
@@ -642,59 +639,6 @@ def release_lock(folder: Path) -> None:
     file = _held.pop(folder.resolve(), None)
     if file is not None:
         file.close()  # closing gives a record lock back
-
-
-# -------------------------------------------------------------------------------------------------------- manifest
-
-
-def _machine() -> dict[str, Any]:
-    """What the run is on; nothing that names the machine or its user."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": _gpu(),
-    }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-@lru_cache(maxsize=1)
-def _gpu() -> str | None:
-    return said_by("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit of the repository that the package is run from; None if it is installed."""
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    commit = said_by("git", "-C", str(root), "rev-parse", "HEAD")
-    changed = said_by(
-        "git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "tarot_lite", "notebooks"
-    )
-    return {"commit": commit, "changed_since": bool(changed)} if commit else None
-
-
-def said_by(*command: str) -> str | None:
-    """What a program prints; None if it is not there, fails or says nothing within 20 seconds."""
-    if shutil.which(command[0]) is None:
-        return None
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None if result.returncode == 0 else None
 
 
 # -------------------------------------------------------------------------------------------------------- progress

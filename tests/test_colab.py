@@ -24,9 +24,10 @@ from notebook_rules import ADDRESS
 from packaging.requirements import Requirement
 
 from tarot_lite import __version__, colab, runs
+from tarot_lite.machine import Card
 from tarot_lite.settings import notebook_folder, profile_names
 
-T4 = colab.Card("Tesla T4", 15.0, 7.5)
+T4 = Card("Tesla T4", 15.0, 7.5)
 COLABS_OWN = {  # of its image of June 2026: what the google-colab package and CUDA hold fast
     "ipykernel": "6.17.1",
     "ipywidgets": "7.7.1",
@@ -74,11 +75,11 @@ def test_another_address_is_written_everywhere(repository: Path, tmp_path: Path)
 
 
 def test_picked_profiles_exist_and_fit() -> None:
-    cards = {None: "cpu", T4: "colab-t4", colab.Card("NVIDIA A100", 40.0, 8.0): "gpu-24gb"}
+    cards = {None: "cpu", T4: "colab-t4", Card("NVIDIA A100", 40.0, 8.0): "gpu-24gb"}
     assert {card: colab.fitting_profile(card) for card in cards} == cards
-    assert colab.fitting_profile(colab.Card("Tesla K80", 11.0, 3.7)) == "cpu"
+    assert {colab.fitting_profile(Card(*of)) for of in (("Tesla K80", 11, 3.7), ("Quadro T1000", 4, 7.5))} == {"cpu"}
     assert set(cards.values()) <= set(profile_names())
-    assert T4.dtype == "float16" and colab.Card("NVIDIA L4", 22.5, 8.9).dtype == "bfloat16"
+    assert T4.dtype == "float16" and Card("NVIDIA L4", 22.5, 8.9).dtype == "bfloat16"
 
 
 def test_colabs_own_packages_may_stay(repository: Path) -> None:

@@ -16,7 +16,19 @@ PACKAGE = Path(tarot_lite.__file__).parent
 
 FLOORS = {
     **dict.fromkeys(
-        ("problems", "judging", "curriculum", "statistics", "endpoints", "exact", "jsonlines", "fences", "literals"), 0
+        (
+            "problems",
+            "judging",
+            "curriculum",
+            "statistics",
+            "endpoints",
+            "exact",
+            "jsonlines",
+            "fences",
+            "literals",
+            "machine",
+        ),
+        0,
     ),
     "settings": 0.3,  # looks policies up
     "origins": 0.5,  # what the settings name, by content
@@ -41,6 +53,7 @@ LIGHT = (
     "jsonlines",
     "fences",
     "literals",
+    "machine",
     "problems",
     "judging",
     "curriculum",

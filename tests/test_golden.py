@@ -11,7 +11,7 @@ from pathlib import Path
 import golden
 import pytest
 
-from tarot_lite import exact, report, runs
+from tarot_lite import exact, machine, report, runs
 
 ROOT = Path(golden.FILE).parents[2]
 needs_avx2 = pytest.mark.skipif(exact._obstacle() is not None, reason=f"no exact numbers here: {exact._obstacle()}")
@@ -90,7 +90,7 @@ def test_a_run_says_whether_it_is_exact(
 def test_a_stage_resumed_elsewhere_lists_both_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for processor in ("one", "another", "another"):
-        monkeypatch.setattr(runs, "_processor", lambda processor=processor: processor)
+        monkeypatch.setattr(machine, "processor", lambda processor=processor: processor)
         runs.start("02_sandboxed_execution").finish()
     manifest = runs.read_json(tmp_path / "reports/cpu/manifest.json")
     assert [way["processor"] for way in manifest["arithmetic"]["ways"]] == ["one", "another"]

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tarot_lite import machine
+from tarot_lite.machine import Card
 from tarot_lite.students import backends, memory, models
 from tarot_lite.students.writer import StudentError
 
@@ -47,7 +49,7 @@ def load(name: str, source: str, settings: Settings) -> Student:
         facts = models.find(source)
     except ValueError as error:
         raise StudentError(str(error)) from None
-    found = backends.card()
+    found = machine.card()
     loaded = _with_unsloth if backend.name == "unsloth" else _with_transformers
     try:
         model, tokenizer = loaded(source, facts, settings, found)
@@ -110,7 +112,7 @@ def _lora(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _with_unsloth(source: str, facts: models.Model, settings: Settings, found: backends.Card | None) -> tuple[Any, Any]:
+def _with_unsloth(source: str, facts: models.Model, settings: Settings, found: Card | None) -> tuple[Any, Any]:
     import torch
     from unsloth import FastLanguageModel
 
@@ -140,9 +142,7 @@ def _with_unsloth(source: str, facts: models.Model, settings: Settings, found: b
     return model, tokenizer
 
 
-def _with_transformers(
-    source: str, facts: models.Model, settings: Settings, found: backends.Card | None
-) -> tuple[Any, Any]:
+def _with_transformers(source: str, facts: models.Model, settings: Settings, found: Card | None) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

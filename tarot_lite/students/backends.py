@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tarot_lite.runs import said_by
+from tarot_lite import machine
+from tarot_lite.machine import Card
 from tarot_lite.students import memory
 from tarot_lite.students.models import Model
 from tarot_lite.students.writer import StudentError
@@ -28,60 +28,6 @@ UNSLOTH = "2026.10.9"
 """The version of Unsloth that this package is tested with."""
 
 _MATTER = ("torch", "transformers", "trl", "datasets", "peft", "accelerate")
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """An NVIDIA GPU.
-
-    Parameters
-    ----------
-    name
-        As its driver says.
-    memory
-        In GiB.
-    capability
-        CUDA compute capability; 8.0 (Ampere) and later compute in bfloat16.
-    """
-
-    name: str
-    memory: float
-    capability: float
-
-    @property
-    def bf16(self) -> bool:
-        """Whether it computes in bfloat16; a T4 does not."""
-        return self.capability >= 8.0
-
-
-def card() -> Card | None:
-    """The first GPU that this process may use; None if there is none.
-
-    ``CUDA_VISIBLE_DEVICES`` is respected.
-    """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and not visible.strip(" -1"):
-        return None
-    number = (visible or "0").split(",")[0].strip()
-    said = said_by(
-        "nvidia-smi", "-i", number, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"
-    )
-    return parse_card(said) if said else None
-
-
-def parse_card(line: str) -> Card | None:
-    """Read a line of ``nvidia-smi``: name, memory in MiB, compute capability; None if it is no such line.
-
-    Examples
-    --------
-    >>> parse_card("Tesla T4, 15360, 7.5").bf16, parse_card("NVIDIA GeForce RTX 4090, 24564, 8.9").bf16
-    (False, True)
-    """
-    try:
-        name, memory, capability = (part.strip() for part in line.splitlines()[0].rsplit(",", 2))
-        return Card(name, float(memory) / 1024, float(capability))
-    except (ValueError, IndexError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +109,7 @@ def enter(settings: Settings) -> Backend:
 
     Call it before anything imports transformers, TRL or PEFT; `tarot_lite.students.make` does.
     """
-    backend = choose(settings, card())
+    backend = choose(settings, machine.card())
     if backend.name == "unsloth" and "unsloth" not in sys.modules:
         late = [name for name in ("trl", "peft", "transformers") if name in sys.modules]
         if late:
@@ -259,4 +205,4 @@ def precision(settings: Settings, found: Card | None) -> str:
         return settings.dtype
     if found is None:
         return "float32"
-    return "bfloat16" if found.bf16 else "float16"
+    return found.dtype

@@ -20,7 +20,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from trl import SFTConfig, SFTTrainer
 
-from tarot_lite import exact, origins, runs, worlds
+from tarot_lite import exact, machine, origins, runs, worlds
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends, prompting
 from tarot_lite.students.cards import damage, new_folder, read_card
@@ -103,7 +103,7 @@ def _learn(student: Student, rows: list[dict[str, str]], settings: Settings) -> 
     """Supervised steps by TRL, on the completions alone; the loss of each."""
     exact.hold(settings.threads, pretrained=True)
     micro = math.gcd(_BATCH, settings.micro_batch or _BATCH)  # no more than fit in memory, and a divisor
-    number = backends.precision(settings, backends.card())
+    number = backends.precision(settings, machine.card())
     with tempfile.TemporaryDirectory() as aside:
         trainer = SFTTrainer(
             model=student.model,

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from trl import GRPOConfig
 
+from tarot_lite import machine
 from tarot_lite.settings import Settings
 from tarot_lite.students import backends
 from tarot_lite.students.generation import paged
@@ -158,7 +159,7 @@ def asked(
     name
         Of the training, for a tracker.
     """
-    card = backends.card() if torch.cuda.is_available() else None
+    card = machine.card() if torch.cuda.is_available() else None
     number = backends.precision(settings, card)
     return {
         "output_dir": str(folder),
