@@ -106,9 +106,7 @@ def _claims(reports: Path) -> str:
     )
     real = _table(reports, "smollm2", "contrasts").set_index("label").loc["smollm2: var_asce_rev − uni"]
     few = int(real.seeds) < 3
-    told_of = f"{COUNTS[int(real.seeds)]} seed{'s' if real.seeds > 1 else ''}" + (
-        ": the interval is over problems" * few
-    )
+    told_of = f"{COUNTS[int(real.seeds)]} seed{'s' if real.seeds > 1 else ''}" + ": too few for a verdict" * few
     lines.append(
         f"| A real model, SmolLM2, gains more from hard-first as well | hard-first − easy-to-hard {_points(real)} "
         f"({told_of}) | {'undecided' if few else _verdict(real.low, real.high)} |"
